@@ -1,0 +1,1 @@
+//! The attributes of `cacheable-runtime`. Use that crate; it re-exports these.

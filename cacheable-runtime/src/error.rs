@@ -1,0 +1,130 @@
+//! The one error of this crate.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// What went wrong, in the terms of this crate.
+///
+/// `Display` speaks for this layer only; the cause is behind
+/// [`source`](StdError::source). No message holds a password, a token or a
+/// cached value.
+///
+/// ```
+/// use cacheable_runtime::{Error, ErrorKind, Runtime};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let error: Error = Runtime::builder().redis("http://cache").build().await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Configuration);
+/// assert!(error.is_configuration());
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The sort of an [`Error`]; new sorts may be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting, variable or address that cannot be used.
+    Configuration,
+    /// A second [`install`](crate::Runtime::install).
+    AlreadyInstalled,
+    /// A key that is empty, too long or reserved.
+    Key,
+    /// A pattern that is malformed or reaches further than it may.
+    Pattern,
+    /// A value that its codec cannot carry.
+    Codec,
+    /// A value over the size limit.
+    TooLarge,
+    /// The server cannot be reached, or the connection broke.
+    Unavailable,
+    /// The server did not answer within the command timeout.
+    Timeout,
+    /// The server answered with an error.
+    Server,
+    /// The runtime has been shut down.
+    ShutDown,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::build(kind, message.into(), None)
+    }
+
+    pub(crate) fn with_source(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::build(kind, message.into(), Some(source.into()))
+    }
+
+    fn build(
+        kind: ErrorKind,
+        message: String,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                kind,
+                message,
+                source,
+            }),
+        }
+    }
+
+    /// The sort of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The server did not answer in time.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// The server cannot be reached now; the same call may succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
+    }
+
+    /// A setting, variable or address must be changed.
+    pub fn is_configuration(&self) -> bool {
+        self.kind() == ErrorKind::Configuration
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("message", &self.inner.message)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}

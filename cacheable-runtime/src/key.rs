@@ -1,0 +1,1 @@
+//! Keys: what an entry is called in the store.

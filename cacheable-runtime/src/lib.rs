@@ -1,0 +1,8 @@
+//! Cached, coherent async service methods by writing one attribute.
+
+mod codec;
+mod error;
+mod key;
+mod pattern;
+
+pub use error::{Error, ErrorKind};

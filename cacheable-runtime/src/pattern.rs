@@ -1,0 +1,1 @@
+//! Patterns: which keys an invalidation covers.
