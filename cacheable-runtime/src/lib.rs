@@ -6,3 +6,7 @@ mod key;
 mod pattern;
 
 pub use error::{Error, ErrorKind};
+#[doc(hidden)]
+pub use key::KeyWriter;
+pub use key::{IntoKey, Key};
+pub use pattern::{IntoPattern, Pattern};
