@@ -190,7 +190,9 @@ impl ValueType {
     pub(crate) const fn of<T: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Self {
         Self {
             schema: codec::schema::<T>,
-            decode: |codec, bytes| Ok(Arc::new(codec::decode::<T>(codec, bytes)?) as Arc<dyn Any + Send + Sync>),
+            decode: |codec, bytes| {
+                Ok(Arc::new(codec::decode::<T>(codec, bytes)?) as Arc<dyn Any + Send + Sync>)
+            },
         }
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Flights {
     by_key: Mutex<HashMap<FlightKey, Arc<Flight>>>,
     /// Which flights wait for which, kept only for calls made inside a body.
     waits: Mutex<Vec<(FlightId, FlightId)>>,
+    /// Notified when the last flight ends.
+    idle: Notify,
 }
 
 /// The site is part of it: two sites that claim one key have other types.
@@ -95,13 +97,22 @@ impl Flights {
             abandon: Box::new(abandon),
             by_key: Mutex::default(),
             waits: Mutex::default(),
+            idle: Notify::new(),
         }
     }
 
     /// Joins the flight of `key`, or opens one.
-    pub(crate) async fn board(self: &Arc<Self>, site: u64, key: &Arc<str>, joined: impl FnOnce()) -> Boarded {
+    pub(crate) async fn board(
+        self: &Arc<Self>,
+        site: u64,
+        key: &Arc<str>,
+        joined: impl FnOnce(),
+    ) -> Boarded {
         let flight = {
-            let key = FlightKey { site, key: Arc::clone(key) };
+            let key = FlightKey {
+                site,
+                key: Arc::clone(key),
+            };
             let mut flights = lock(&self.by_key);
             if let Some(flight) = flights.get(&key) {
                 lock(&flight.state).waiters += 1;
@@ -110,15 +121,28 @@ impl Flights {
                 let flight = Arc::new(Flight {
                     id: unique(),
                     key: key.clone(),
-                    state: Mutex::new(State { phase: Phase::Led, waiters: 0, lease: None }),
+                    state: Mutex::new(State {
+                        phase: Phase::Led,
+                        waiters: 0,
+                        lease: None,
+                    }),
                     changed: Notify::new(),
                 });
                 flights.insert(key, Arc::clone(&flight));
-                return Boarded::Lead(Leader { flights: Arc::clone(self), flight, lease: None, left: false });
+                return Boarded::Lead(Leader {
+                    flights: Arc::clone(self),
+                    flight,
+                    lease: None,
+                    left: false,
+                });
             }
         };
         // From here on the seat taken above is given back by `Waiter::drop`.
-        let waiter = Waiter { flights: self, flight, edges: Vec::new() };
+        let waiter = Waiter {
+            flights: self,
+            flight,
+            edges: Vec::new(),
+        };
         waiter.wait(joined).await
     }
 
@@ -126,24 +150,55 @@ impl Flights {
     pub(crate) fn disperse(&self, covers: impl Fn(&str) -> bool) {
         let covered: Vec<_> = {
             let mut flights = lock(&self.by_key);
-            flights.extract_if(|key, _| covers(&key.key)).map(|(_, flight)| flight).collect()
+            let covered = flights
+                .extract_if(|key, _| covers(&key.key))
+                .map(|(_, flight)| flight)
+                .collect();
+            if flights.is_empty() {
+                self.idle.notify_waiters();
+            }
+            covered
         };
         for flight in covered {
             flight.enter(Phase::Dispersed);
         }
     }
 
+    /// Waits until no flight is under way.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if lock(&self.by_key).is_empty() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
     fn close(&self, flight: &Arc<Flight>) {
-        let mut flights = lock(&self.by_key);
+        self.close_in(&mut lock(&self.by_key), flight);
+    }
+
+    fn close_in(&self, by_key: &mut HashMap<FlightKey, Arc<Flight>>, flight: &Arc<Flight>) {
         // By identity: after a dispersal the key may have a newer flight.
-        if flights.get(&flight.key).is_some_and(|present| Arc::ptr_eq(present, flight)) {
-            flights.remove(&flight.key);
+        if by_key
+            .get(&flight.key)
+            .is_some_and(|present| Arc::ptr_eq(present, flight))
+        {
+            by_key.remove(&flight.key);
+        }
+        if by_key.is_empty() {
+            self.idle.notify_waiters();
         }
     }
 
     /// Whether a wait for `target` would, through other waits, be a wait for
     /// one of the flights this task is inside of. If not, the wait is noted.
-    fn note_wait(&self, target: FlightId, inside: &[FlightId]) -> Option<Vec<(FlightId, FlightId)>> {
+    fn note_wait(
+        &self,
+        target: FlightId,
+        inside: &[FlightId],
+    ) -> Option<Vec<(FlightId, FlightId)>> {
         let mut waits = lock(&self.waits);
         let mut reached = vec![target];
         let mut next = 0;
@@ -274,9 +329,7 @@ impl Leader {
                 drop(by_key);
                 return Err(self);
             }
-            if by_key.get(&self.flight.key).is_some_and(|present| Arc::ptr_eq(present, &self.flight)) {
-                by_key.remove(&self.flight.key);
-            }
+            self.flights.close_in(&mut by_key, &self.flight);
         }
         self.left = true;
         Ok(())
@@ -332,9 +385,7 @@ impl Drop for Leader {
             return;
         }
         drop(state);
-        if by_key.get(&self.flight.key).is_some_and(|present| Arc::ptr_eq(present, &self.flight)) {
-            by_key.remove(&self.flight.key);
-        }
+        self.flights.close_in(&mut by_key, &self.flight);
         drop(by_key);
         self.abandon(lease);
     }

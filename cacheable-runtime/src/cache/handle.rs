@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Engine;
-use super::call::{Call, Cached};
+use super::call::{Cached, Call};
 use super::invalidate::Targets;
 use super::shape::Kind;
 use crate::codec::envelope::{self, Opened};
@@ -75,7 +75,10 @@ impl Cache {
     ///
     /// # Errors
     /// A key that cannot be used, or a store that fails.
-    pub async fn get_many<T, K>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Option<T>>, Error>
+    pub async fn get_many<T, K>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Option<T>>, Error>
     where
         T: DeserializeOwned + 'static,
         K: IntoKey,
@@ -147,7 +150,12 @@ impl Cache {
     /// # Cancellation
     /// Dropping this future drops the load if this call runs it; one of the
     /// other callers then runs its own.
-    pub async fn get_or_load<T, E, F, L>(&self, key: impl IntoKey, policy: Policy, load: L) -> Result<T, E>
+    pub async fn get_or_load<T, E, F, L>(
+        &self,
+        key: impl IntoKey,
+        policy: Policy,
+        load: L,
+    ) -> Result<T, E>
     where
         T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
         L: FnOnce() -> F,
@@ -184,7 +192,13 @@ impl Cache {
     /// Once polled, the removal is carried out.
     pub async fn remove(&self, key: impl IntoKey) -> Result<bool, Error> {
         let keys = vec![self.checked(key)?];
-        let removed = self.engine.remove(Targets { keys, patterns: Vec::new() }).await?;
+        let removed = self
+            .engine
+            .remove(Targets {
+                keys,
+                patterns: Vec::new(),
+            })
+            .await?;
         Ok(removed > 0)
     }
 
@@ -203,7 +217,9 @@ impl Cache {
     pub fn clear(&self, pattern: impl IntoPattern) -> Clear {
         Clear {
             engine: self.engine.clone(),
-            pattern: pattern.into_pattern().map(|pattern| pattern.as_str().to_owned()),
+            pattern: pattern
+                .into_pattern()
+                .map(|pattern| pattern.as_str().to_owned()),
             unrestricted: false,
         }
     }
@@ -244,16 +260,24 @@ impl Cache {
     /// A key that may be written to, with its namespace.
     fn checked(&self, key: impl IntoKey) -> Result<String, Error> {
         let key = key.into_key()?;
-        match RESERVED.iter().find(|reserved| key.as_str().starts_with(**reserved)) {
+        match RESERVED
+            .iter()
+            .find(|reserved| key.as_str().starts_with(**reserved))
+        {
             Some(reserved) => Err(Error::new(
                 ErrorKind::Key,
-                format!("keys that begin with `{reserved}` belong to the runtime: choose another first segment"),
+                format!(
+                    "keys that begin with `{reserved}` belong to the runtime: choose another first segment"
+                ),
             )),
             None => Ok(self.engine.full(key.as_str())),
         }
     }
 
-    fn full_keys<K: IntoKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<String>, Error> {
+    fn full_keys<K: IntoKey>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<String>, Error> {
         keys.into_iter()
             .map(|key| Ok(self.engine.full(key.into_key()?.as_str())))
             .collect()
@@ -277,7 +301,9 @@ impl Cache {
         let fits = [CodecChoice::Auto, choice_of(header.codec)]
             .into_iter()
             .any(|choice| codec::schema::<T>(choice, 0).fingerprint == header.fingerprint);
-        let value = fits.then(|| codec::decode(header.codec, payload).ok()).flatten();
+        let value = fits
+            .then(|| codec::decode(header.codec, payload).ok())
+            .flatten();
         if value.is_some() {
             counters.hit_remote();
         } else {
@@ -286,7 +312,12 @@ impl Cache {
         value
     }
 
-    fn seal<T>(&self, key: impl IntoKey, value: &T, ttl: Duration) -> Result<(String, Vec<u8>, Duration), Error>
+    fn seal<T>(
+        &self,
+        key: impl IntoKey,
+        value: &T,
+        ttl: Duration,
+    ) -> Result<(String, Vec<u8>, Duration), Error>
     where
         T: Serialize + ToOwned + ?Sized + 'static,
         T::Owned: DeserializeOwned + 'static,
@@ -305,7 +336,11 @@ impl Cache {
             key: key.as_str().into(),
             policy: Policy::new(ttl).jitter(0.0),
         };
-        let encoded = super::load::Encoded { codec, fingerprint: schema.fingerprint, payload };
+        let encoded = super::load::Encoded {
+            codec,
+            fingerprint: schema.fingerprint,
+            payload,
+        };
         match call.seal(encoded, ttl, false, Duration::ZERO) {
             Some((sealed, life)) => Ok((key, sealed, life)),
             None => Err(Error::new(
@@ -355,7 +390,12 @@ impl Clear {
             restrict(&text)?;
         }
         let patterns = vec![self.engine.full_pattern(&text)?];
-        self.engine.remove(Targets { keys: Vec::new(), patterns }).await
+        self.engine
+            .remove(Targets {
+                keys: Vec::new(),
+                patterns,
+            })
+            .await
     }
 }
 
@@ -371,7 +411,10 @@ fn restrict(text: &str) -> Result<(), Error> {
             ),
         ));
     }
-    match RESERVED.iter().find(|reserved| pattern.could_match_prefix(reserved)) {
+    match RESERVED
+        .iter()
+        .find(|reserved| pattern.could_match_prefix(reserved))
+    {
         Some(reserved) => Err(Error::new(
             ErrorKind::Pattern,
             format!(

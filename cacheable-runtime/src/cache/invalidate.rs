@@ -81,7 +81,9 @@ impl Invalidate {
         if let Some(begun) = &mut self.0 {
             let mut writer = KeyWriter::text("");
             text(&mut writer);
-            let pattern = writer.finish_text().and_then(|text| begun.engine.full_pattern(&text));
+            let pattern = writer
+                .finish_pattern()
+                .and_then(|text| begun.engine.full_pattern(&text));
             match pattern {
                 Ok(pattern) => begun.targets.patterns.push(pattern),
                 Err(error) => begun.refused = Some(error),
@@ -140,7 +142,12 @@ impl Invalidate {
 
     /// [`run_unless`](Self::run_unless) and
     /// [`run_reporting`](Self::run_reporting) together.
-    pub async fn run_unless_reporting<S, F, U>(self, shape: S, body: Pin<&mut F>, unless: U) -> S::Return
+    pub async fn run_unless_reporting<S, F, U>(
+        self,
+        shape: S,
+        body: Pin<&mut F>,
+        unless: U,
+    ) -> S::Return
     where
         S: FallibleShape,
         F: Future<Output = S::Return>,
@@ -161,7 +168,11 @@ impl Invalidate {
         let Some(begun) = self.0 else {
             return (body.await, None);
         };
-        let early = if begun.before { begun.remove().await.err() } else { None };
+        let early = if begun.before {
+            begun.remove().await.err()
+        } else {
+            None
+        };
         let returned = body.await;
         let succeeded = S::succeeded(&returned)
             && !matches!(S::verdict(&returned), Verdict::Value(value) if unless(value));
@@ -220,7 +231,10 @@ impl Engine {
     async fn remove_now(&self, targets: &Targets) -> Result<u64, Error> {
         let covers = |key: &str| {
             targets.keys.iter().any(|covered| covered == key)
-                || targets.patterns.iter().any(|pattern| pattern.matches(key.as_bytes()))
+                || targets
+                    .patterns
+                    .iter()
+                    .any(|pattern| pattern.matches(key.as_bytes()))
         };
         self.flights().disperse(covers);
         let mut removed = 0;

@@ -26,20 +26,28 @@ pub(crate) struct Load {
 
 /// A value in its bytes.
 pub(crate) struct Encoded {
-    codec: CodecId,
-    fingerprint: u64,
-    payload: Vec<u8>,
+    pub(crate) codec: CodecId,
+    pub(crate) fingerprint: u64,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Load {
     pub(crate) fn new(call: Box<Cached>, leader: Leader) -> Self {
         call.counters.missed();
-        Self { call, leader: Some(leader), began: Instant::now() }
+        Self {
+            call,
+            leader: Some(leader),
+            began: Instant::now(),
+        }
     }
 
     pub(crate) fn alone(call: Box<Cached>) -> Self {
         call.counters.bypassed();
-        Self { call, leader: None, began: Instant::now() }
+        Self {
+            call,
+            leader: None,
+            began: Instant::now(),
+        }
     }
 
     /// Runs the body in the caller's own task, and keeps the lease alive
@@ -74,7 +82,11 @@ impl Load {
         let Some(ttl) = self.call.policy.none_ttl else {
             return self.land(|| Some(Landing::Absent));
         };
-        let encoded = Encoded { codec: CodecId::Bincode, fingerprint: 0, payload: Vec::new() };
+        let encoded = Encoded {
+            codec: CodecId::Bincode,
+            fingerprint: 0,
+            payload: Vec::new(),
+        };
         if let Some(load) = self.fill(encoded, ttl, true).await {
             load.land(|| Some(Landing::Absent));
         }
@@ -115,10 +127,17 @@ impl Load {
             self.call.counters.fill_rejected();
             return None;
         }
-        let Some((sealed, life)) = self.call.seal(encoded, ttl, absent, self.began.elapsed()) else {
+        let Some((sealed, life)) = self.call.seal(encoded, ttl, absent, self.began.elapsed())
+        else {
             return Some(self);
         };
-        match self.call.engine.remote().fill(&self.call.key, lease, sealed, life).await {
+        match self
+            .call
+            .engine
+            .remote()
+            .fill(&self.call.key, lease, sealed, life)
+            .await
+        {
             Ok(true) => {
                 leader.lease = None;
                 Some(self)
@@ -161,13 +180,28 @@ impl Cached {
         let policy = &self.policy;
         let schema = codec::schema::<T>(policy.codec, policy.schema);
         let mut payload = Vec::new();
-        let codec = codec::encode(&schema, value, self.engine.settings().max_value, &mut payload)?;
-        Ok(Encoded { codec, fingerprint: schema.fingerprint, payload })
+        let codec = codec::encode(
+            &schema,
+            value,
+            self.engine.settings().max_value,
+            &mut payload,
+        )?;
+        Ok(Encoded {
+            codec,
+            fingerprint: schema.fingerprint,
+            payload,
+        })
     }
 
     /// The bytes to store and their life; `None` when there is nothing to
     /// store.
-    pub(crate) fn seal(&self, encoded: Encoded, ttl: Duration, absent: bool, load: Duration) -> Option<(Vec<u8>, Duration)> {
+    pub(crate) fn seal(
+        &self,
+        encoded: Encoded,
+        ttl: Duration,
+        absent: bool,
+        load: Duration,
+    ) -> Option<(Vec<u8>, Duration)> {
         let life = policy::life(ttl, self.policy.jitter, random())?;
         let now = self.engine.clock().now();
         let expiry = now.saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
@@ -211,7 +245,12 @@ pub(crate) struct Renewal<'a> {
 impl<'a> Renewal<'a> {
     pub(crate) fn new(engine: &'a Engine, key: &'a str, lease: Option<&'a [u8]>) -> Self {
         let lease = lease.filter(|_| engine.settings().renews);
-        Self { engine, key, lease, timer: None }
+        Self {
+            engine,
+            key,
+            lease,
+            timer: None,
+        }
     }
 
     /// To be called when the body is pending. The body is never held up: a
@@ -222,7 +261,9 @@ impl<'a> Renewal<'a> {
         };
         // Two renewals may fail before the lease ends.
         let interval = self.engine.settings().lease / 3;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(interval)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(interval)));
         while let Poll::Ready(()) = timer.as_mut().poll(context) {
             let engine = self.engine.clone();
             let (key, lease) = (self.key.to_owned(), lease.to_vec());

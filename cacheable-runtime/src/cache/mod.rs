@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::envelope::Token;
+use crate::error::Error;
 use crate::observe::{Counters, Observe};
 use crate::pattern::Pattern;
 use crate::remote::RemoteStore;
 use crate::sync::random;
 use crate::time::Clock;
-use crate::error::Error;
 use flight::Flights;
 
 /// One cache: a store, the flights above it and the counters beside it.
@@ -96,6 +96,11 @@ impl Engine {
         &self.inner.flights
     }
 
+    /// Waits until no load is running.
+    pub(crate) async fn idle(&self) {
+        self.flights().idle().await;
+    }
+
     /// The key as the store knows it.
     pub(crate) fn full(&self, key: &str) -> String {
         format!("{}{key}", self.inner.settings.namespace)
@@ -116,7 +121,11 @@ impl Engine {
     /// How long a lease is placed for.
     fn lease_life(&self) -> Duration {
         const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-        if self.settings().renews { self.settings().lease } else { FOR_EVER }
+        if self.settings().renews {
+            self.settings().lease
+        } else {
+            FOR_EVER
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use super::invalidate::Targets;
 use super::load::{Encoded, Renewal};
 use super::shape::{CachedShape, Verdict};
 use super::site::MethodKey;
-use crate::codec::envelope::lease_bytes;
 use crate::codec::EncodeError;
+use crate::codec::envelope::lease_bytes;
 
 /// A `#[cache_put]` method: a static in its expansion.
 #[derive(Debug)]
@@ -120,10 +120,16 @@ impl Seized {
         let engine = &call.engine;
         let covers = |key: &str| key == &*call.key;
         engine.flights().disperse(covers);
-        let seized = engine.remote().seize(&call.key, &lease, engine.lease_life()).await;
+        let seized = engine
+            .remote()
+            .seize(&call.key, &lease, engine.lease_life())
+            .await;
         engine.flights().disperse(covers);
         match seized {
-            Ok(()) => Self { call, lease: Some(lease) },
+            Ok(()) => Self {
+                call,
+                lease: Some(lease),
+            },
             Err(error) => {
                 engine.remote().abandon(&call.key, &lease);
                 call.remote_failed("put", &error);
@@ -149,7 +155,8 @@ impl Seized {
         let sealed = match encoded {
             Ok(encoded) => {
                 let ttl = self.call.policy.ttl;
-                self.call.seal(encoded, ttl, false, std::time::Duration::ZERO)
+                self.call
+                    .seal(encoded, ttl, false, std::time::Duration::ZERO)
             }
             Err(error) => {
                 self.call.not_stored(&error);
@@ -159,11 +166,20 @@ impl Seized {
         let (Some((sealed, life)), Some(lease)) = (sealed, self.lease.take()) else {
             return self.forget().await;
         };
-        match self.call.engine.remote().fill(&self.call.key, &lease, sealed, life).await {
+        match self
+            .call
+            .engine
+            .remote()
+            .fill(&self.call.key, &lease, sealed, life)
+            .await
+        {
             Ok(true) => {
                 self.call.counters.invalidated();
                 let key = Arc::clone(&self.call.key);
-                self.call.engine.flights().disperse(|covered| covered == &*key);
+                self.call
+                    .engine
+                    .flights()
+                    .disperse(|covered| covered == &*key);
             }
             Ok(false) => {
                 self.call.counters.fill_rejected();
@@ -180,7 +196,10 @@ impl Seized {
     /// be old.
     async fn forget(mut self) {
         self.lease = None;
-        let targets = Targets { keys: vec![self.call.key.to_string()], patterns: Vec::new() };
+        let targets = Targets {
+            keys: vec![self.call.key.to_string()],
+            patterns: Vec::new(),
+        };
         match self.call.engine.remove(targets).await {
             Ok(_) => self.call.counters.invalidated(),
             Err(error) => {

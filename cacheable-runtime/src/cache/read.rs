@@ -27,7 +27,9 @@ impl Cached {
     pub(crate) async fn find(self: Box<Self>, value: &'static ValueType) -> Found {
         for _ in 0..MAX_DISPERSALS {
             let flights = self.engine.flights();
-            let boarded = flights.board(self.identity, &self.key, || self.counters.waited()).await;
+            let boarded = flights
+                .board(self.identity, &self.key, || self.counters.waited())
+                .await;
             match boarded {
                 Boarded::Lead(leader) => return self.lead(value, leader).await,
                 Boarded::Landed(Landing::Value(value)) => return Found::Value(value),
@@ -80,7 +82,11 @@ impl Cached {
                 Seen::Value(header, value) => {
                     self.counters.hit_remote();
                     leader.lease = None;
-                    return Ok(if header.absent { Asked::Absent } else { Asked::Value(value) });
+                    return Ok(if header.absent {
+                        Asked::Absent
+                    } else {
+                        Asked::Value(value)
+                    });
                 }
                 // Left behind by the leader before this one.
                 Seen::Lease if leader.lease.as_deref() == Some(&present) => {
@@ -101,7 +107,11 @@ impl Cached {
     }
 
     /// Places a lease for `leader`. `Some` is what is there instead.
-    async fn acquire(&self, leader: &mut Leader, over: Option<&[u8]>) -> Result<Option<Vec<u8>>, Error> {
+    async fn acquire(
+        &self,
+        leader: &mut Leader,
+        over: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let lease = lease_bytes(&Engine::new_token());
         let remote = self.engine.remote();
         let life = self.engine.lease_life();
@@ -197,7 +207,10 @@ struct Patience {
 
 impl Patience {
     fn new(lease: Duration) -> Self {
-        Self { left: lease, pause: Duration::from_millis(2) }
+        Self {
+            left: lease,
+            pause: Duration::from_millis(2),
+        }
     }
 
     /// `false`: it is used up.

@@ -207,7 +207,7 @@ macro_rules! layers {
         restore |$arc:ident| $restore:expr;
         absent $absent:expr;
         none $none:pat, $guard:expr;
-        succeeds $success:pat;
+        succeeds $success:pat,
     )+) => {$(
         impl<$($param),+> Shape for $shape<$($param),+> {
             type Return = $return;
@@ -249,28 +249,28 @@ macro_rules! layers {
 layers! {
     Plain<T> of T, Cacheable;
         value => value; share Arc::new(value.clone());
-        restore |arc| Arc::unwrap_or_clone(arc); absent None; none _, false; succeeds _;
+        restore |arc| Arc::unwrap_or_clone(arc); absent None; none _, false; succeeds _,
     PlainArc<T> of Arc<T>, Shareable;
         value => value; share Arc::clone(value);
-        restore |arc| arc; absent None; none _, false; succeeds _;
+        restore |arc| arc; absent None; none _, false; succeeds _,
     Optional<T> of Option<T>, Cacheable;
         Some(value) => value; share Arc::new(value.clone());
-        restore |arc| Some(Arc::unwrap_or_clone(arc)); absent Some(None); none None, true; succeeds Some(_);
+        restore |arc| Some(Arc::unwrap_or_clone(arc)); absent Some(None); none None, true; succeeds Some(_),
     OptionalArc<T> of Option<Arc<T>>, Shareable;
         Some(value) => value; share Arc::clone(value);
-        restore |arc| Some(arc); absent Some(None); none None, true; succeeds Some(_);
+        restore |arc| Some(arc); absent Some(None); none None, true; succeeds Some(_),
     Fallible<T, E> of Result<T, E>, Cacheable;
         Ok(value) => value; share Arc::new(value.clone());
-        restore |arc| Ok(Arc::unwrap_or_clone(arc)); absent None; none Err(_), false; succeeds Ok(_);
+        restore |arc| Ok(Arc::unwrap_or_clone(arc)); absent None; none Err(_), false; succeeds Ok(_),
     FallibleArc<T, E> of Result<Arc<T>, E>, Shareable;
         Ok(value) => value; share Arc::clone(value);
-        restore |arc| Ok(arc); absent None; none Err(_), false; succeeds Ok(_);
+        restore |arc| Ok(arc); absent None; none Err(_), false; succeeds Ok(_),
     FallibleOptional<T, E> of Result<Option<T>, E>, Cacheable;
         Ok(Some(value)) => value; share Arc::new(value.clone());
-        restore |arc| Ok(Some(Arc::unwrap_or_clone(arc))); absent Some(Ok(None)); none Ok(None), true; succeeds Ok(_);
+        restore |arc| Ok(Some(Arc::unwrap_or_clone(arc))); absent Some(Ok(None)); none Ok(None), true; succeeds Ok(_),
     FallibleOptionalArc<T, E> of Result<Option<Arc<T>>, E>, Shareable;
         Ok(Some(value)) => value; share Arc::clone(value);
-        restore |arc| Ok(Some(arc)); absent Some(Ok(None)); none Ok(None), true; succeeds Ok(_);
+        restore |arc| Ok(Some(arc)); absent Some(Ok(None)); none Ok(None), true; succeeds Ok(_),
 }
 
 /// An error type that can hold one of the cache.

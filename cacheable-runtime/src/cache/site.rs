@@ -122,7 +122,9 @@ impl Site {
     }
 
     fn text<K: Fn(&mut KeyWriter)>(&'static self, key: K) -> Result<String, Error> {
-        let start = self.start.get_or_init(|| format!("cache:{}:{}", self.prefix, self.method));
+        let start = self
+            .start
+            .get_or_init(|| format!("cache:{}:{}", self.prefix, self.method));
         let mut writer = KeyWriter::text(start);
         key(&mut writer);
         writer.finish_text()
@@ -131,7 +133,8 @@ impl Site {
     /// What counters and spans call this site.
     pub(crate) fn label(&self) -> &str {
         self.label.unwrap_or_else(|| {
-            self.full_label.get_or_init(|| format!("{}.{}", self.prefix, self.method))
+            self.full_label
+                .get_or_init(|| format!("{}.{}", self.prefix, self.method))
         })
     }
 
@@ -149,13 +152,11 @@ impl Site {
     /// methods have one.
     pub(crate) fn identity(&self, closure: &'static str) -> u64 {
         let address = closure.as_ptr().addr();
-        let &(kept, identity) = self
-            .identity
-            .get_or_init(|| {
-                let identity = hash_identity(owner(closure), self.method);
-                lock(&LOCATIONS).insert(identity, self.location);
-                (address, identity)
-            });
+        let &(kept, identity) = self.identity.get_or_init(|| {
+            let identity = hash_identity(owner(closure), self.method);
+            lock(&LOCATIONS).insert(identity, self.location);
+            (address, identity)
+        });
         if kept == address {
             identity
         } else {

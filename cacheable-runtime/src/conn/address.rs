@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 use redis::io::tcp::{TcpSettings, socket2};
+use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use crate::error::{Error, ErrorKind};
 
@@ -43,9 +43,16 @@ impl Address {
                 ));
             }
             "redis+sentinel" | "redis+cluster" => {
-                return Err(wrong(format!("{scheme}:// is not supported in this version")));
+                return Err(wrong(format!(
+                    "{scheme}:// is not supported in this version"
+                )));
             }
-            _ => return Err(wrong(format!("`{}://` is not a scheme it knows", shown_scheme(scheme)))),
+            _ => {
+                return Err(wrong(format!(
+                    "`{}://` is not a scheme it knows",
+                    shown_scheme(scheme)
+                )));
+            }
         }
         let info = url.into_connection_info().map_err(|error| {
             // The client's own words are fixed ones here; its detail may not be.
@@ -59,11 +66,16 @@ impl Address {
         if info.redis_settings().db() < 0 {
             return Err(wrong("the database number is negative".to_owned()));
         }
-        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let redis = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3);
         // Small commands must not wait for the acknowledgement of others; a
         // peer that vanished is noticed by the kernel, too.
         let keepalive = socket2::TcpKeepalive::new().with_time(std::time::Duration::from_secs(15));
-        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(keepalive);
         Ok(Self {
             info: info.set_redis_settings(redis).set_tcp_settings(tcp),
             shown: shown(scheme, rest),
@@ -78,7 +90,9 @@ impl Address {
 /// A scheme that is none may be the beginning of a password.
 fn shown_scheme(scheme: &str) -> &str {
     let plausible = scheme.len() <= 16
-        && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'+');
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'+');
     if plausible { scheme } else { "…" }
 }
 
@@ -124,7 +138,10 @@ mod tests {
         refused("redis://:hunter2@host/abc", "database");
         refused("redis://:hunter2@host:99999/", "not a URL");
         refused("redis://:hunter2@0.0.0.0/", "0.0.0.0");
-        refused("redis+cluster://:hunter2@a,b", "not supported in this version");
+        refused(
+            "redis+cluster://:hunter2@a,b",
+            "not supported in this version",
+        );
         #[cfg(not(feature = "tls"))]
         refused("rediss://:hunter2@host", "feature `tls`");
     }
@@ -145,7 +162,10 @@ mod tests {
     #[test]
     fn the_wire_is_resp3_without_delay() {
         let address = Address::parse("REDIS_URL", "redis://host?protocol=resp2").unwrap();
-        assert_eq!(address.info().redis_settings().protocol(), ProtocolVersion::RESP3);
+        assert_eq!(
+            address.info().redis_settings().protocol(),
+            ProtocolVersion::RESP3
+        );
         assert!(address.info().tcp_settings().nodelay());
     }
 }

@@ -57,7 +57,9 @@ fn advice(error: &RedisError) -> Option<&'static str> {
                 return Some("LOADING: the server is reading its data from disk");
             }
             ServerErrorKind::NoPerm => {
-                return Some("NOPERM: the user of REDIS_URL may not run this command or touch this key");
+                return Some(
+                    "NOPERM: the user of REDIS_URL may not run this command or touch this key",
+                );
             }
             _ => {}
         }

@@ -108,7 +108,10 @@ impl Link {
         answer.map_err(|error| self.failed(&error))
     }
 
-    pub(crate) async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, Error> {
+    pub(crate) async fn pipeline<T: FromRedisValue>(
+        &self,
+        commands: &Pipeline,
+    ) -> Result<T, Error> {
         let mut connection = self.connection()?;
         let answer = commands.query_async(&mut connection).await;
         answer.map_err(|error| self.failed(&error))
@@ -139,7 +142,10 @@ impl Link {
     }
 
     /// Closes the connection for good.
-    pub(crate) fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.signals.close.notify_one();
+        let mut live = self.live.clone();
+        // An error says that the supervisor is gone, and the connection too.
+        drop(live.wait_for(|state| matches!(state, State::Closed)).await);
     }
 }

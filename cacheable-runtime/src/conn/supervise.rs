@@ -104,13 +104,10 @@ impl Supervisor {
     /// Ends when the connection is of no more use, and says why.
     async fn watch(&self, mut connection: MultiplexedConnection) -> Error {
         loop {
+            // The notice may be of a connection before this one, so it only
+            // brings the question forward.
             let broken = self.signals.broken.notified();
-            if tokio::time::timeout(HEARTBEAT, broken).await.is_ok() {
-                // The notice may be of a connection before this one.
-                if let Err(error) = self.follow_time(&mut connection).await {
-                    return translate(&error, self.timeouts.command);
-                }
-            }
+            drop(tokio::time::timeout(HEARTBEAT, broken).await);
             if let Err(error) = self.follow_time(&mut connection).await {
                 return translate(&error, self.timeouts.command);
             }
@@ -122,7 +119,8 @@ impl Supervisor {
     async fn follow_time(&self, connection: &mut MultiplexedConnection) -> redis::RedisResult<()> {
         let asked = Instant::now();
         let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
-        self.clock.follow(seconds * 1000 + micros / 1000, asked.elapsed());
+        self.clock
+            .follow(seconds * 1000 + micros / 1000, asked.elapsed());
         Ok(())
     }
 }

@@ -153,12 +153,16 @@ impl Observation {
 
     /// Every method that was called, in the order of the labels.
     pub fn iter(&self) -> impl Iterator<Item = (&str, MethodCounts)> {
-        self.methods.iter().map(|(label, counts)| (label.as_str(), *counts))
+        self.methods
+            .iter()
+            .map(|(label, counts)| (label.as_str(), *counts))
     }
 
     /// All methods together.
     pub fn total(&self) -> MethodCounts {
-        self.methods.values().fold(MethodCounts::default(), |sum, counts| sum + *counts)
+        self.methods
+            .values()
+            .fold(MethodCounts::default(), |sum, counts| sum + *counts)
     }
 }
 

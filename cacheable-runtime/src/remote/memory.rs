@@ -73,7 +73,7 @@ impl MemoryStore {
             entries: Cache::with_options(
                 options,
                 ByBytes,
-                std::hash::RandomState::default(),
+                quick_cache::DefaultHashBuilder::default(),
                 quick_cache::sync::DefaultLifecycle::default(),
             ),
             sweeping: RwLock::new(()),
@@ -204,7 +204,11 @@ impl RemoteStore for MemoryStore {
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
             let filled = self.replace_if(key, self.entry(value, life), |present| {
-                if present == Some(lease) { Ok(()) } else { Err(()) }
+                if present == Some(lease) {
+                    Ok(())
+                } else {
+                    Err(())
+                }
             });
             Ok(filled.is_ok())
         })
@@ -226,7 +230,10 @@ impl RemoteStore for MemoryStore {
         })
     }
 
-    fn set_many(&self, entries: Vec<(String, Vec<u8>, Duration)>) -> BoxFuture<'_, Result<(), Error>> {
+    fn set_many(
+        &self,
+        entries: Vec<(String, Vec<u8>, Duration)>,
+    ) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             for (key, value, life) in entries {
                 self.entries.insert(key, self.entry(value, life));
@@ -242,7 +249,10 @@ impl RemoteStore for MemoryStore {
     fn sweep<'a>(&'a self, pattern: &'a Pattern) -> BoxFuture<'a, Result<u64, Error>> {
         Box::pin(async move {
             let now = self.clock.now();
-            let _alone = self.sweeping.write().unwrap_or_else(PoisonError::into_inner);
+            let _alone = self
+                .sweeping
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             let removed = AtomicU64::new(0);
             self.entries.retain(|key, entry| {
                 if !pattern.matches(key.as_bytes()) {

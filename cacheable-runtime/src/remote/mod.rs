@@ -91,7 +91,10 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), Error>>;
 
     /// [`set`](Self::set) for several keys. On an error some may be stored.
-    fn set_many(&self, entries: Vec<(String, Vec<u8>, Duration)>) -> BoxFuture<'_, Result<(), Error>>;
+    fn set_many(
+        &self,
+        entries: Vec<(String, Vec<u8>, Duration)>,
+    ) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Removes values and leases; says how many there were. On an error some
     /// may be removed.

@@ -1,5 +1,6 @@
 //! The store in a Redis or Valkey server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::sync::Lazy;
@@ -12,7 +13,7 @@ use crate::pattern::Pattern;
 use crate::sync::BoxFuture;
 
 pub(crate) struct RedisStore {
-    link: std::sync::Arc<Link>,
+    link: Arc<Link>,
 }
 
 struct Scripts {
@@ -32,7 +33,12 @@ static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
 /// What a new connection makes known to the server.
 pub(crate) static PRELOADED: Lazy<[&'static Script; 4]> = Lazy::new(|| {
     let scripts = &*SCRIPTS;
-    [&scripts.acquire, &scripts.fill, &scripts.renew, &scripts.abandon]
+    [
+        &scripts.acquire,
+        &scripts.fill,
+        &scripts.renew,
+        &scripts.abandon,
+    ]
 });
 
 /// Keys looked at by one `SCAN`: enough that round trips do not count, few
@@ -40,12 +46,8 @@ pub(crate) static PRELOADED: Lazy<[&'static Script; 4]> = Lazy::new(|| {
 const SCAN_COUNT: usize = 1_000;
 
 impl RedisStore {
-    pub(crate) fn new(link: Link) -> Self {
-        Self { link: std::sync::Arc::new(link) }
-    }
-
-    pub(crate) fn link(&self) -> &std::sync::Arc<Link> {
-        &self.link
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self { link }
     }
 
     async fn unlink(&self, keys: &[Vec<u8>]) -> Result<u64, Error> {
@@ -66,7 +68,10 @@ impl RemoteStore for RedisStore {
         Box::pin(async move { self.link.query(cmd("GET").arg(key)).await })
     }
 
-    fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, Error>> {
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, Error>> {
         Box::pin(async move {
             if keys.is_empty() {
                 return Ok(Vec::new());
@@ -89,14 +94,26 @@ impl RemoteStore for RedisStore {
         })
     }
 
-    fn seize<'a>(&'a self, key: &'a str, lease: &'a [u8], life: Duration) -> BoxFuture<'a, Result<(), Error>> {
+    fn seize<'a>(
+        &'a self,
+        key: &'a str,
+        lease: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<(), Error>> {
         self.set(key, lease.to_vec(), life)
     }
 
-    fn renew<'a>(&'a self, key: &'a str, lease: &'a [u8], life: Duration) -> BoxFuture<'a, Result<bool, Error>> {
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        lease: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
             let life = millis(life).to_string();
-            self.link.script(&SCRIPTS.renew, key, &[lease, life.as_bytes()]).await
+            self.link
+                .script(&SCRIPTS.renew, key, &[lease, life.as_bytes()])
+                .await
         })
     }
 
@@ -118,7 +135,7 @@ impl RemoteStore for RedisStore {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let (link, key, lease) = (std::sync::Arc::clone(&self.link), key.to_owned(), lease.to_vec());
+        let (link, key, lease) = (Arc::clone(&self.link), key.to_owned(), lease.to_vec());
         runtime.spawn(async move {
             let abandoned = link.script::<()>(&SCRIPTS.abandon, &key, &[&lease]).await;
             if let Err(error) = abandoned {
@@ -127,7 +144,12 @@ impl RemoteStore for RedisStore {
         });
     }
 
-    fn set<'a>(&'a self, key: &'a str, value: Vec<u8>, life: Duration) -> BoxFuture<'a, Result<(), Error>> {
+    fn set<'a>(
+        &'a self,
+        key: &'a str,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             let mut set = cmd("SET");
             set.arg(key).arg(value).arg("PX").arg(millis(life));
@@ -135,14 +157,22 @@ impl RemoteStore for RedisStore {
         })
     }
 
-    fn set_many(&self, entries: Vec<(String, Vec<u8>, Duration)>) -> BoxFuture<'_, Result<(), Error>> {
+    fn set_many(
+        &self,
+        entries: Vec<(String, Vec<u8>, Duration)>,
+    ) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             if entries.is_empty() {
                 return Ok(());
             }
             let mut sets = pipe();
             for (key, value, life) in entries {
-                sets.cmd("SET").arg(key).arg(value).arg("PX").arg(millis(life)).ignore();
+                sets.cmd("SET")
+                    .arg(key)
+                    .arg(value)
+                    .arg("PX")
+                    .arg(millis(life))
+                    .ignore();
             }
             self.link.pipeline(&sets).await
         })
@@ -164,7 +194,11 @@ impl RemoteStore for RedisStore {
             let mut found: Vec<Vec<u8>> = Vec::new();
             loop {
                 let mut scan = cmd("SCAN");
-                scan.arg(cursor).arg("MATCH").arg(pattern.as_str()).arg("COUNT").arg(SCAN_COUNT);
+                scan.arg(cursor)
+                    .arg("MATCH")
+                    .arg(pattern.as_str())
+                    .arg("COUNT")
+                    .arg(SCAN_COUNT);
                 // What the last step found goes while the next one looks.
                 let (next, gone) = tokio::join!(
                     self.link.query::<(u64, Vec<Vec<u8>>)>(&scan),
