@@ -81,6 +81,8 @@ impl Policy {
 /// store.
 pub(crate) fn life(ttl: Duration, jitter: f64, random: u64) -> Option<Duration> {
     let share = jitter * (random as f64 / u64::MAX as f64);
+    // Saturates, and both factors are at least zero.
+    #[allow(clippy::cast_sign_loss, reason = "neither factor is negative")]
     let millis = (ttl.as_millis() as f64 * (1.0 - share)) as u64;
     // A life that jitter alone brings to nothing is still one millisecond.
     let floor = u64::from(ttl.as_millis() > 0);

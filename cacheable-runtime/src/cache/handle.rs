@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Engine;
 use super::call::{Cached, Call};
 use super::invalidate::Targets;
-use super::shape::Kind;
+use super::shape::{ByLayer as _, Kind};
 use crate::codec::envelope::{self, Opened};
 use crate::codec::{self, CodecChoice, CodecId};
 use crate::error::{Error, ErrorKind};
@@ -178,7 +178,6 @@ impl Cache {
                 Call::direct()
             }
         };
-        use super::shape::ByLayer as _;
         call.run((&Kind::<Result<T, E>>::new()).shape(), body).await
     }
 
@@ -341,7 +340,7 @@ impl Cache {
             fingerprint: schema.fingerprint,
             payload,
         };
-        match call.seal(encoded, ttl, false, Duration::ZERO) {
+        match call.seal(&encoded, ttl, false, Duration::ZERO) {
             Some((sealed, life)) => Ok((key, sealed, life)),
             None => Err(Error::new(
                 ErrorKind::Configuration,

@@ -127,7 +127,7 @@ impl Load {
             self.call.counters.fill_rejected();
             return None;
         }
-        let Some((sealed, life)) = self.call.seal(encoded, ttl, absent, self.began.elapsed())
+        let Some((sealed, life)) = self.call.seal(&encoded, ttl, absent, self.began.elapsed())
         else {
             return Some(self);
         };
@@ -197,7 +197,7 @@ impl Cached {
     /// store.
     pub(crate) fn seal(
         &self,
-        encoded: Encoded,
+        encoded: &Encoded,
         ttl: Duration,
         absent: bool,
         load: Duration,

@@ -156,7 +156,7 @@ impl Seized {
             Ok(encoded) => {
                 let ttl = self.call.policy.ttl;
                 self.call
-                    .seal(encoded, ttl, false, std::time::Duration::ZERO)
+                    .seal(&encoded, ttl, false, std::time::Duration::ZERO)
             }
             Err(error) => {
                 self.call.not_stored(&error);

@@ -221,7 +221,9 @@ macro_rules! layers {
                 }
             }
             fn succeeded(returned: &$return) -> bool {
-                matches!(returned, $success)
+                #[allow(clippy::redundant_pattern_matching, reason = "one form for all shapes")]
+                let succeeded = matches!(returned, $success);
+                succeeded
             }
         }
         impl<$($param),+> CachedShape for $shape<$($param),+>

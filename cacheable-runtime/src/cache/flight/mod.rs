@@ -8,6 +8,9 @@
 //! by new callers, and those who wait run again from the start, so that nobody
 //! who comes after an invalidation shares what was read before it.
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -42,10 +45,13 @@ pub(crate) enum Boarded {
     RunThrough,
 }
 
+/// Takes the key and the lease.
+type Abandon = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
+
 /// All flights of one engine.
 pub(crate) struct Flights {
     /// Removes from the store a lease that nobody will fill any more.
-    abandon: Box<dyn Fn(&str, &[u8]) + Send + Sync>,
+    abandon: Abandon,
     by_key: Mutex<HashMap<FlightKey, Arc<Flight>>>,
     /// Which flights wait for which, kept only for calls made inside a body.
     waits: Mutex<Vec<(FlightId, FlightId)>>,
