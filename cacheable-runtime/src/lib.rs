@@ -1,8 +1,29 @@
 //! Cached, coherent async service methods by writing one attribute.
 
+#[doc(hidden)]
+pub mod __private;
+mod cache;
 mod codec;
+mod config;
+#[cfg(feature = "redis")]
+mod conn;
 mod error;
 mod key;
+mod observe;
 mod pattern;
+mod policy;
+mod remote;
+mod runtime;
+mod sync;
+mod time;
 
+pub use cache::handle::{Cache, Clear, Inspection};
+pub use cache::site::MethodKey;
+pub use codec::{CodecChoice, CodecId};
 pub use error::{Error, ErrorKind};
+pub use key::{IntoKey, Key};
+pub use observe::{MethodCounts, Observation};
+pub use pattern::{IntoPattern, Pattern};
+pub use policy::Policy;
+pub use runtime::{Builder, MIB, Runtime};
+pub use time::ManualClock;

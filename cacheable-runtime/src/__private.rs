@@ -1,0 +1,78 @@
+//! What expansions name. Not for use by hand: it changes without notice.
+
+pub use crate::cache::Engine;
+pub use crate::cache::call::Call;
+pub use crate::cache::invalidate::{Invalidate, Invalidation};
+pub use crate::cache::put::{Put, PutCall};
+pub use crate::cache::shape::{
+    ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, FallibleShape, Kind, Shape, Verdict,
+};
+pub use crate::cache::site::{MethodKey, Site};
+pub use crate::key::KeyWriter;
+pub use crate::runtime::engine_of as runtime;
+
+/// The installed runtime.
+pub fn global() -> Option<&'static Engine> {
+    crate::Runtime::global_engine()
+}
+
+/// Names for `codec = "…"`.
+pub mod codec {
+    use crate::codec::CodecChoice;
+
+    /// No `codec`.
+    pub const AUTO: CodecChoice = CodecChoice::Auto;
+    /// `codec = "bincode"`
+    pub const BINCODE: CodecChoice = CodecChoice::Bincode;
+    /// `codec = "msgpack"`
+    pub const MSGPACK: CodecChoice = CodecChoice::MsgPack;
+    /// `codec = "json"`, which [`json_codec!`](super::json_codec) leads to.
+    #[cfg(feature = "json")]
+    pub const JSON: CodecChoice = CodecChoice::Json;
+}
+
+/// The shape of a return type.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __shape {
+    ($returned:ty) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::{ByLayer as _, ByThreeLayers as _, ByTwoLayers as _, ByValue as _};
+        (&&&$crate::__private::Kind::<$returned>::new()).shape()
+    }};
+}
+
+/// The shape of the return type of the method that a key is of.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __shape_of_key {
+    ($key:expr) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::{ByLayer as _, ByThreeLayers as _, ByTwoLayers as _, ByValue as _};
+        (&&&$crate::__private::MethodKey::kind($key)).shape()
+    }};
+}
+
+/// `codec = "json"`
+#[cfg(feature = "json")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __json_codec {
+    () => {
+        $crate::__private::codec::JSON
+    };
+}
+
+/// `codec = "json"` without the feature.
+#[cfg(not(feature = "json"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __json_codec {
+    () => {
+        ::core::compile_error!(
+            "`codec = \"json\"` needs the feature `json`: cacheable-runtime = { version = \"0.1\", features = [\"json\"] }"
+        )
+    };
+}
+
+pub use crate::{__json_codec as json_codec, __shape as shape, __shape_of_key as shape_of_key};

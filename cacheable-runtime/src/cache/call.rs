@@ -1,0 +1,198 @@
+//! One call of a cached method or handle, from beginning to end.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Engine;
+use super::flight::{Landing, Shared};
+use super::read::Found;
+use super::shape::{CachedShape, Verdict};
+use super::site::Site;
+use crate::codec::{self, CodecChoice, CodecId, DecodeError, Schema};
+use crate::error::Error;
+use crate::observe::Counters;
+use crate::policy::Policy;
+
+/// One call, ready to run.
+#[must_use = "a call does nothing until it is run"]
+pub struct Call(Option<Box<Cached>>);
+
+/// What a call needs once it goes to the store.
+#[derive(Clone)]
+pub(crate) struct Cached {
+    pub(crate) engine: Engine,
+    pub(crate) counters: Arc<Counters>,
+    /// What messages call the method, and where it is.
+    pub(crate) label: String,
+    pub(crate) location: &'static str,
+    /// 0 for a handle, which takes entries of any site.
+    pub(crate) identity: u64,
+    /// With the namespace.
+    pub(crate) key: Arc<str>,
+    pub(crate) policy: Policy,
+}
+
+impl Call {
+    pub(crate) fn new(
+        engine: &Engine,
+        site: &'static Site,
+        closure: &'static str,
+        key: Result<String, Error>,
+    ) -> Self {
+        let counters = engine.counters(site.label());
+        match key {
+            Ok(key) => Self(Some(Box::new(Cached {
+                counters,
+                label: site.label().to_owned(),
+                location: site.location(),
+                identity: site.identity(closure),
+                key: engine.full(&key).into(),
+                policy: site.policy.clone(),
+                engine: engine.clone(),
+            }))),
+            Err(error) => {
+                counters.bypassed();
+                engine.observe().once(site.location(), || {
+                    tracing::warn!(
+                        method = site.label(),
+                        at = site.location(),
+                        %error,
+                        "an argument cannot be part of a key, so these calls run uncached: \
+                         leave it out with `skip(…)`, or name what matters with `key = \"…\"`"
+                    );
+                });
+                Self(None)
+            }
+        }
+    }
+
+    pub(crate) fn of(cached: Cached) -> Self {
+        Self(Some(Box::new(cached)))
+    }
+
+    /// A call that only runs its body.
+    pub(crate) fn direct() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn without_runtime() -> Self {
+        crate::observe::say_no_runtime();
+        Self(None)
+    }
+
+    /// `ttl`, when it is an expression.
+    pub fn ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
+        if let Some(call) = &mut self.0 {
+            call.policy.ttl = ttl();
+        }
+        self
+    }
+
+    /// `none_ttl`, when it is an expression.
+    pub fn none_ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
+        if let Some(call) = &mut self.0 {
+            call.policy.none_ttl = Some(ttl());
+        }
+        self
+    }
+
+    /// `local_ttl`, when it is an expression.
+    pub fn local_ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
+        if let Some(call) = &mut self.0 {
+            call.policy.local_ttl = Some(ttl());
+        }
+        self
+    }
+
+    /// Answers from the cache, or runs `body` and keeps what it returns.
+    pub async fn run<S, F>(self, shape: S, body: Pin<&mut F>) -> S::Return
+    where
+        S: CachedShape,
+        F: Future<Output = S::Return>,
+    {
+        self.run_unless(shape, body, |_| false).await
+    }
+
+    /// As [`run`](Self::run), but a value that `unless` holds for is not kept.
+    pub async fn run_unless<S, F, U>(self, _: S, body: Pin<&mut F>, unless: U) -> S::Return
+    where
+        S: CachedShape,
+        F: Future<Output = S::Return>,
+        U: FnOnce(&S::Stored) -> bool,
+    {
+        let Some(call) = self.0 else {
+            return body.await;
+        };
+        // Behind a pointer: all of it is the same for every method, and the
+        // caller's future stays small.
+        let mut load = match Box::pin(call.find(const { &ValueType::of::<S::Stored>() })).await {
+            Found::Value(value) => match value.downcast() {
+                Ok(value) => return S::restore(value),
+                // Only two handles that use one key for two types get here.
+                Err(_) => return body.await,
+            },
+            Found::Absent => match S::absent() {
+                Some(nothing) => return nothing,
+                None => return body.await,
+            },
+            Found::Nothing(load) => load,
+        };
+
+        let returned = load.drive(body).await;
+        let share = || S::share(&returned).map(|value| Landing::Value(value as Shared));
+        match S::verdict(&returned) {
+            Verdict::Failed => load.failed(),
+            Verdict::Absent => Box::pin(load.absent()).await,
+            Verdict::Value(value) if unless(value) || hides_a_result::<S::Stored>() => {
+                load.unstored(share);
+            }
+            Verdict::Value(value) => {
+                let encoded = load.call().encode(value);
+                let filled = Box::pin(load.store(encoded)).await;
+                if let Some(load) = filled {
+                    load.unstored(share);
+                }
+            }
+        }
+        returned
+    }
+}
+
+/// In a generic function the type of the value may turn out to be a `Result`,
+/// which nothing in the function says. An error must never be stored.
+fn hides_a_result<T>() -> bool {
+    std::any::type_name::<T>().starts_with("core::result::Result<")
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.0.as_ref().map(|call| &call.label))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The operations on one value type, for code that is the same for all.
+pub(crate) struct ValueType {
+    pub(crate) schema: fn(CodecChoice, u64) -> Schema,
+    pub(crate) decode: fn(CodecId, &[u8]) -> Result<Shared, DecodeError>,
+}
+
+impl ValueType {
+    /// The operations of `T`.
+    pub(crate) const fn of<T: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Self {
+        Self {
+            schema: codec::schema::<T>,
+            decode: |codec, bytes| {
+                Ok(Arc::new(codec::decode::<T>(codec, bytes)?) as Arc<dyn Any + Send + Sync>)
+            },
+        }
+    }
+}

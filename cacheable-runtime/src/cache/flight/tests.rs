@@ -1,0 +1,274 @@
+//! Each outcome that a flight can have, by hand: boarding is polled step by
+//! step, so every interleaving here is the one that is written.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+
+type Boarding = Pin<Box<dyn Future<Output = Boarded> + Send>>;
+
+struct Field {
+    flights: Arc<Flights>,
+    abandoned: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Field {
+    fn new() -> Self {
+        let abandoned = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&abandoned);
+        Self {
+            flights: Arc::new(Flights::new(move |_, lease| {
+                lock(&list).push(lease.to_vec());
+            })),
+            abandoned,
+        }
+    }
+
+    fn board(&self, key: &str) -> Boarding {
+        let (flights, key) = (Arc::clone(&self.flights), Arc::from(key));
+        Box::pin(async move { flights.board(1, &key, || {}).await })
+    }
+
+    #[track_caller]
+    fn lead(&self, key: &str) -> Leader {
+        expect_lead(&mut self.board(key))
+    }
+
+    /// A caller that has joined and waits.
+    #[track_caller]
+    fn wait(&self, key: &str) -> Boarding {
+        let mut boarding = self.board(key);
+        assert!(poll(&mut boarding).is_pending());
+        boarding
+    }
+
+    fn abandoned(&self) -> Vec<Vec<u8>> {
+        lock(&self.abandoned).clone()
+    }
+
+    #[track_caller]
+    fn is_empty(&self) {
+        assert!(lock(&self.flights.by_key).is_empty());
+        assert!(lock(&self.flights.waits).is_empty());
+    }
+}
+
+fn poll(boarding: &mut Boarding) -> Poll<Boarded> {
+    boarding
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[track_caller]
+fn expect_lead(boarding: &mut Boarding) -> Leader {
+    match poll(boarding) {
+        Poll::Ready(Boarded::Lead(leader)) => leader,
+        _ => panic!("this caller does not lead"),
+    }
+}
+
+#[track_caller]
+fn expect_value(boarding: &mut Boarding, expected: i32) {
+    match poll(boarding) {
+        Poll::Ready(Boarded::Landed(Landing::Value(value))) => {
+            assert_eq!(value.downcast_ref(), Some(&expected));
+        }
+        _ => panic!("this caller was handed no value"),
+    }
+}
+
+fn value(value: i32) -> Landing {
+    Landing::Value(Arc::new(value))
+}
+
+#[test]
+fn what_the_leader_brings_is_shared_and_the_flight_ends() {
+    let field = Field::new();
+    let leader = field.lead("k");
+    let (mut first, mut second) = (field.wait("k"), field.wait("k"));
+    let leader = leader.land_alone().unwrap_err();
+    leader.land(value(7));
+    expect_value(&mut first, 7);
+    expect_value(&mut second, 7);
+    field.is_empty();
+}
+
+#[test]
+fn a_leader_nobody_waits_for_ends_alone() {
+    let field = Field::new();
+    let leader = field.lead("k");
+    drop(field.wait("k"));
+    assert!(leader.land_alone().is_ok());
+    field.is_empty();
+}
+
+#[test]
+fn a_dropped_leader_hands_over_with_its_lease() {
+    let field = Field::new();
+    let mut leader = field.lead("k");
+    leader.lease = Some(b"lease".to_vec());
+    let (mut first, mut second) = (field.wait("k"), field.wait("k"));
+    drop(leader);
+    let successor = expect_lead(&mut first);
+    assert_eq!(successor.lease.as_deref(), Some(&b"lease"[..]));
+    assert!(poll(&mut second).is_pending());
+    successor.land(value(1));
+    expect_value(&mut second, 1);
+    // The lease was never filled, so landing gives it up.
+    assert_eq!(field.abandoned(), [b"lease".to_vec()]);
+    field.is_empty();
+}
+
+#[test]
+fn when_everybody_leaves_the_lease_is_given_up_once() {
+    let field = Field::new();
+    for leader_first in [true, false] {
+        let mut leader = field.lead("k");
+        leader.lease = Some(b"lease".to_vec());
+        let (first, second) = (field.wait("k"), field.wait("k"));
+        if leader_first {
+            drop(leader);
+            drop((first, second));
+        } else {
+            drop((first, second));
+            drop(leader);
+        }
+        assert_eq!(field.abandoned(), [b"lease".to_vec()]);
+        lock(&field.abandoned).clear();
+        field.is_empty();
+    }
+}
+
+#[test]
+fn the_seat_passes_on_when_its_heir_leaves_before_taking_it() {
+    let field = Field::new();
+    let leader = field.lead("k");
+    let (first, mut second) = (field.wait("k"), field.wait("k"));
+    drop(leader);
+    // The notice went to the first.
+    drop(first);
+    drop(expect_lead(&mut second));
+    drop(second);
+    field.is_empty();
+}
+
+#[test]
+fn a_panic_in_the_body_hands_over_too() {
+    let field = Field::new();
+    let leader = field.lead("k");
+    let mut waiter = field.wait("k");
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let leader = leader;
+        let _inside = leader.enter();
+        panic!("the body");
+    }));
+    assert!(panicked.is_err());
+    drop(expect_lead(&mut waiter));
+    drop(waiter);
+    // And the thread is outside of the body again.
+    INSIDE.with_borrow(|inside| assert!(inside.is_empty()));
+    field.is_empty();
+}
+
+#[test]
+fn an_invalidation_sends_everybody_back_to_the_start() {
+    let field = Field::new();
+    let old = field.lead("k");
+    let mut waiter = field.wait("k");
+    let other = field.lead("another");
+    field.flights.disperse(|key| key == "k");
+    assert!(old.is_dispersed() && !other.is_dispersed());
+    assert!(matches!(poll(&mut waiter), Poll::Ready(Boarded::Dispersed)));
+
+    // Whoever comes now has nothing to do with the old flight, whose end does
+    // not touch the new one.
+    let new = field.lead("k");
+    let mut joined = field.wait("k");
+    old.land(value(1));
+    assert!(poll(&mut joined).is_pending());
+    new.land(value(2));
+    expect_value(&mut joined, 2);
+    drop(other);
+    field.is_empty();
+}
+
+#[test]
+fn the_lease_of_a_dispersed_leader_is_given_up_not_handed_over() {
+    let field = Field::new();
+    let mut leader = field.lead("k");
+    leader.lease = Some(b"old".to_vec());
+    let mut waiter = field.wait("k");
+    field.flights.disperse(|_| true);
+    drop(leader);
+    assert!(matches!(poll(&mut waiter), Poll::Ready(Boarded::Dispersed)));
+    assert_eq!(field.abandoned(), [b"old".to_vec()]);
+    drop(waiter);
+    field.is_empty();
+}
+
+#[test]
+fn a_body_that_asks_for_its_own_key_runs_through() {
+    let field = Field::new();
+    let leader = field.lead("k");
+    let inside = leader.enter();
+    assert!(matches!(
+        poll(&mut field.board("k")),
+        Poll::Ready(Boarded::RunThrough)
+    ));
+    drop(inside);
+    // The same call from elsewhere waits.
+    drop(field.wait("k"));
+    drop(leader);
+    field.is_empty();
+}
+
+#[test]
+fn bodies_that_ask_for_each_other_do_not_wait_in_a_ring() {
+    let field = Field::new();
+    let leaders = ["a", "b", "c"].map(|key| field.lead(key));
+    let inside = |leader: usize, key: &str| {
+        let _inside = leaders[leader].enter();
+        let mut boarding = field.board(key);
+        let polled = poll(&mut boarding);
+        (boarding, polled)
+    };
+    let (first, polled) = inside(0, "b");
+    assert!(polled.is_pending());
+    let (second, polled) = inside(1, "c");
+    assert!(polled.is_pending());
+    let (_, polled) = inside(2, "a");
+    assert!(matches!(polled, Poll::Ready(Boarded::RunThrough)));
+    // Without the ring it is an ordinary wait.
+    drop(first);
+    let (third, polled) = inside(2, "a");
+    assert!(polled.is_pending());
+    drop((second, third));
+    drop(leaders);
+    field.is_empty();
+}
+
+#[test]
+fn sites_that_claim_one_key_fly_apart() {
+    let field = Field::new();
+    let leader = field.lead("k");
+    let (flights, key) = (Arc::clone(&field.flights), Arc::from("k"));
+    let mut other: Boarding = Box::pin(async move { flights.board(2, &key, || {}).await });
+    drop(expect_lead(&mut other));
+    drop(leader);
+}
+
+#[test]
+fn idle_waits_for_the_last_flight() {
+    let field = Field::new();
+    let (first, second) = (field.lead("a"), field.lead("b"));
+    let flights = Arc::clone(&field.flights);
+    let mut idle = Box::pin(async move { flights.idle().await });
+    let mut poll_idle = || idle.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(poll_idle().is_pending());
+    first.land(value(1));
+    assert!(poll_idle().is_pending());
+    drop(second);
+    assert!(poll_idle().is_ready());
+}

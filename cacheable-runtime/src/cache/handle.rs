@@ -1,0 +1,464 @@
+//! The cache by hand: what the attributes do, under keys of one's own.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Engine;
+use super::call::{Cached, Call};
+use super::invalidate::Targets;
+use super::shape::{ByLayer as _, Kind};
+use crate::codec::envelope::{self, Opened};
+use crate::codec::{self, CodecChoice, CodecId};
+use crate::error::{Error, ErrorKind};
+use crate::key::IntoKey;
+use crate::pattern::IntoPattern;
+use crate::policy::Policy;
+
+/// Entries under keys of one's own.
+///
+/// Values are kept with a fingerprint of their type: an entry that was written
+/// for another form of the type is a miss, never a wrong value.
+///
+/// ```
+/// use cacheable_runtime::Runtime;
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cacheable_runtime::Error> {
+/// let runtime = Runtime::embedded();
+/// let cache = runtime.cache();
+///
+/// cache.set("api:users:123", &("Ada".to_owned(), 36_u8), Duration::from_secs(60)).await?;
+/// let user: Option<(String, u8)> = cache.get("api:users:123").await?;
+/// assert_eq!(user.unwrap().0, "Ada");
+///
+/// assert_eq!(cache.clear("api:users:*").await?, 1);
+/// assert_eq!(cache.get::<(String, u8)>("api:users:123").await?, None);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    engine: Engine,
+}
+
+/// Keys that begin so belong to the other parts of the runtime.
+const RESERVED: [&str; 4] = ["session:", "lock:", "limit:", "stream:"];
+
+/// What the counters call the handle.
+const LABEL: &str = "cache";
+
+impl Cache {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// The value under `key`. `None`: there is none, or it is not a `T` as
+    /// this program knows it.
+    ///
+    /// # Errors
+    /// A key that cannot be used, or a store that fails.
+    pub async fn get<T>(&self, key: impl IntoKey) -> Result<Option<T>, Error>
+    where
+        T: DeserializeOwned + 'static,
+    {
+        let key = self.engine.full(key.into_key()?.as_str());
+        let bytes = self.engine.remote().get(&key).await?;
+        Ok(bytes.and_then(|bytes| self.open(&key, &bytes)))
+    }
+
+    /// [`get`](Self::get) for several keys in one round trip, answered in
+    /// their order.
+    ///
+    /// # Errors
+    /// A key that cannot be used, or a store that fails.
+    pub async fn get_many<T, K>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Option<T>>, Error>
+    where
+        T: DeserializeOwned + 'static,
+        K: IntoKey,
+    {
+        let keys = self.full_keys(keys)?;
+        let found = self.engine.remote().get_many(&keys).await?;
+        Ok(keys
+            .iter()
+            .zip(found)
+            .map(|(key, bytes)| bytes.and_then(|bytes| self.open(key, &bytes)))
+            .collect())
+    }
+
+    /// Stores `value` for `ttl`. Of two calls that overlap, the one that
+    /// reaches the store last stands; use `#[cache_put]`, or remove, where the
+    /// order of writes to a database matters.
+    ///
+    /// # Errors
+    /// A key that cannot be used, a value that its codec cannot carry or that
+    /// is over the size limit, a `ttl` under a millisecond, or a store that
+    /// fails.
+    pub async fn set<T>(&self, key: impl IntoKey, value: &T, ttl: Duration) -> Result<(), Error>
+    where
+        T: Serialize + ToOwned + ?Sized + 'static,
+        T::Owned: DeserializeOwned + 'static,
+    {
+        let (key, sealed, ttl) = self.seal(key, value, ttl)?;
+        self.engine.flights().disperse(|covered| covered == key);
+        let stored = self.engine.remote().set(&key, sealed, ttl).await;
+        self.engine.flights().disperse(|covered| covered == key);
+        stored
+    }
+
+    /// [`set`](Self::set) for several entries in one round trip.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); nothing is stored when a key or value cannot be
+    /// used, and any part may be when the store fails.
+    pub async fn set_many<'a, T, K>(
+        &self,
+        entries: impl IntoIterator<Item = (K, &'a T)>,
+        ttl: Duration,
+    ) -> Result<(), Error>
+    where
+        T: Serialize + ToOwned + ?Sized + 'static,
+        T::Owned: DeserializeOwned + 'static,
+        K: IntoKey,
+    {
+        let sealed = entries
+            .into_iter()
+            .map(|(key, value)| self.seal(key, value, ttl))
+            .collect::<Result<Vec<_>, _>>()?;
+        let keys: Vec<_> = sealed.iter().map(|(key, ..)| key.clone()).collect();
+        let covers = |covered: &str| keys.iter().any(|key| key == covered);
+        self.engine.flights().disperse(covers);
+        let stored = self.engine.remote().set_many(sealed).await;
+        self.engine.flights().disperse(covers);
+        stored
+    }
+
+    /// The value under `key`, or what `load` returns, which is then kept as
+    /// `policy` says. Callers who ask at once share one load; an error goes to
+    /// the caller whose load it is and is not kept. A store that fails is
+    /// counted and never an error here.
+    ///
+    /// # Errors
+    /// Those of `load`.
+    ///
+    /// # Cancellation
+    /// Dropping this future drops the load if this call runs it; one of the
+    /// other callers then runs its own.
+    pub async fn get_or_load<T, E, F, L>(
+        &self,
+        key: impl IntoKey,
+        policy: Policy,
+        load: L,
+    ) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        L: FnOnce() -> F,
+        F: Future<Output = Result<T, E>>,
+    {
+        let body = pin!(async move { load().await });
+        let call = match self.checked(key) {
+            Ok(key) => Call::of(Cached {
+                engine: self.engine.clone(),
+                counters: self.engine.counters(LABEL),
+                label: LABEL.to_owned(),
+                location: "Cache::get_or_load",
+                identity: 0,
+                key: key.into(),
+                policy,
+            }),
+            Err(error) => {
+                self.engine.counters(LABEL).bypassed();
+                tracing::warn!(%error, "this key cannot be used, so the call runs uncached");
+                Call::direct()
+            }
+        };
+        call.run((&Kind::<Result<T, E>>::new()).shape(), body).await
+    }
+
+    /// Removes the entry under `key`; `false` if there was none. A load of it
+    /// that is on its way will not be stored.
+    ///
+    /// # Errors
+    /// A key that cannot be used, or a store that fails.
+    ///
+    /// # Cancellation
+    /// Once polled, the removal is carried out.
+    pub async fn remove(&self, key: impl IntoKey) -> Result<bool, Error> {
+        let keys = vec![self.checked(key)?];
+        let removed = self
+            .engine
+            .remove(Targets {
+                keys,
+                patterns: Vec::new(),
+            })
+            .await?;
+        Ok(removed > 0)
+    }
+
+    /// Removes every entry whose key matches, as Redis matches keys (`*`, `?`,
+    /// `[a-z]`, `\` before a literal), and says how many there were. Loads of
+    /// such entries that are on their way will not be stored. Awaiting it
+    /// starts it.
+    ///
+    /// # Errors
+    /// A pattern that is malformed, that begins with a wildcard, or that could
+    /// match keys of sessions, locks, limits or streams, unless
+    /// [`unrestricted`](Clear::unrestricted); or a store that fails.
+    ///
+    /// # Cancellation
+    /// Once polled, the removal is carried out.
+    pub fn clear(&self, pattern: impl IntoPattern) -> Clear {
+        Clear {
+            engine: self.engine.clone(),
+            pattern: pattern
+                .into_pattern()
+                .map(|pattern| pattern.as_str().to_owned()),
+            unrestricted: false,
+        }
+    }
+
+    /// What is under `key`, without its value.
+    ///
+    /// # Errors
+    /// A key that cannot be used, or a store that fails.
+    pub async fn inspect(&self, key: impl IntoKey) -> Result<Option<Inspection>, Error> {
+        let key = self.engine.full(key.into_key()?.as_str());
+        let remote = self.engine.remote();
+        let (Some(bytes), Some(ttl)) = (remote.get(&key).await?, remote.life(&key).await?) else {
+            return Ok(None);
+        };
+        let mut seen = Inspection {
+            ttl,
+            age: None,
+            size: bytes.len(),
+            codec: None,
+            absent: false,
+            lease: false,
+            tags: Vec::new(),
+        };
+        match envelope::open(key.as_bytes(), &bytes) {
+            Ok(Opened::Value(header, _)) => {
+                let age = self.engine.clock().now().saturating_sub(header.created_ms);
+                seen.age = Some(Duration::from_millis(age));
+                seen.codec = Some(header.codec).filter(|_| !header.absent);
+                seen.absent = header.absent;
+                seen.tags = header.tags.iter().map(ToString::to_string).collect();
+            }
+            Ok(Opened::Lease(_)) => seen.lease = true,
+            Err(_) => {}
+        }
+        Ok(Some(seen))
+    }
+
+    /// A key that may be written to, with its namespace.
+    fn checked(&self, key: impl IntoKey) -> Result<String, Error> {
+        let key = key.into_key()?;
+        match RESERVED
+            .iter()
+            .find(|reserved| key.as_str().starts_with(**reserved))
+        {
+            Some(reserved) => Err(Error::new(
+                ErrorKind::Key,
+                format!(
+                    "keys that begin with `{reserved}` belong to the runtime: choose another first segment"
+                ),
+            )),
+            None => Ok(self.engine.full(key.as_str())),
+        }
+    }
+
+    fn full_keys<K: IntoKey>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<String>, Error> {
+        keys.into_iter()
+            .map(|key| Ok(self.engine.full(key.into_key()?.as_str())))
+            .collect()
+    }
+
+    fn open<T: DeserializeOwned + 'static>(&self, key: &str, bytes: &[u8]) -> Option<T> {
+        let counters = self.engine.counters(LABEL);
+        let (header, payload) = match envelope::open(key.as_bytes(), bytes) {
+            Ok(Opened::Value(header, payload)) => (header, payload),
+            Ok(Opened::Lease(_)) => return None,
+            Err(_) => {
+                counters.undecodable();
+                return None;
+            }
+        };
+        if header.absent || header.hard_expiry_ms <= self.engine.clock().now() {
+            return None;
+        }
+        // The codec that wrote it is in the header; an entry of a method may
+        // have a schema number, which only that method knows.
+        let fits = [CodecChoice::Auto, choice_of(header.codec)]
+            .into_iter()
+            .any(|choice| codec::schema::<T>(choice, 0).fingerprint == header.fingerprint);
+        let value = fits
+            .then(|| codec::decode(header.codec, payload).ok())
+            .flatten();
+        if value.is_some() {
+            counters.hit_remote();
+        } else {
+            counters.undecodable();
+        }
+        value
+    }
+
+    fn seal<T>(
+        &self,
+        key: impl IntoKey,
+        value: &T,
+        ttl: Duration,
+    ) -> Result<(String, Vec<u8>, Duration), Error>
+    where
+        T: Serialize + ToOwned + ?Sized + 'static,
+        T::Owned: DeserializeOwned + 'static,
+    {
+        let key = self.checked(key)?;
+        let limit = self.engine.settings().max_value;
+        let schema = codec::schema::<T::Owned>(CodecChoice::Auto, 0);
+        let mut payload = Vec::new();
+        let codec = codec::encode(&schema, value, limit, &mut payload)?;
+        let call = Cached {
+            engine: self.engine.clone(),
+            counters: self.engine.counters(LABEL),
+            label: LABEL.to_owned(),
+            location: "Cache::set",
+            identity: 0,
+            key: key.as_str().into(),
+            policy: Policy::new(ttl).jitter(0.0),
+        };
+        let encoded = super::load::Encoded {
+            codec,
+            fingerprint: schema.fingerprint,
+            payload,
+        };
+        match call.seal(&encoded, ttl, false, Duration::ZERO) {
+            Some((sealed, life)) => Ok((key, sealed, life)),
+            None => Err(Error::new(
+                ErrorKind::Configuration,
+                "a ttl under one millisecond keeps nothing: use `remove` to end an entry now",
+            )),
+        }
+    }
+}
+
+fn choice_of(codec: CodecId) -> CodecChoice {
+    match codec {
+        CodecId::Bincode => CodecChoice::Bincode,
+        CodecId::MsgPack => CodecChoice::MsgPack,
+        #[cfg(feature = "json")]
+        CodecId::Json => CodecChoice::Json,
+        #[cfg(not(feature = "json"))]
+        CodecId::Json => CodecChoice::Auto,
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
+
+/// A removal by pattern; await it. See [`Cache::clear`].
+#[must_use = "nothing is removed until this is awaited"]
+pub struct Clear {
+    engine: Engine,
+    pattern: Result<String, Error>,
+    unrestricted: bool,
+}
+
+impl Clear {
+    /// Also allows a pattern without a literal beginning, and one that reaches
+    /// sessions, locks, limits and streams.
+    pub fn unrestricted(mut self) -> Self {
+        self.unrestricted = true;
+        self
+    }
+
+    async fn run(self) -> Result<u64, Error> {
+        let text = self.pattern?;
+        if !self.unrestricted {
+            restrict(&text)?;
+        }
+        let patterns = vec![self.engine.full_pattern(&text)?];
+        self.engine
+            .remove(Targets {
+                keys: Vec::new(),
+                patterns,
+            })
+            .await
+    }
+}
+
+/// What `clear` refuses unless it is unrestricted.
+fn restrict(text: &str) -> Result<(), Error> {
+    let pattern = crate::pattern::Pattern::new(text)?;
+    if pattern.literal_prefix().is_empty() {
+        return Err(Error::new(
+            ErrorKind::Pattern,
+            format!(
+                "the pattern `{text}` begins with a wildcard and would walk over every key: \
+                 begin it with a literal, as in `api:{text}`, or add `.unrestricted()`"
+            ),
+        ));
+    }
+    match RESERVED
+        .iter()
+        .find(|reserved| pattern.could_match_prefix(reserved))
+    {
+        Some(reserved) => Err(Error::new(
+            ErrorKind::Pattern,
+            format!(
+                "the pattern `{text}` could match keys that begin with `{reserved}`, which belong \
+                 to the runtime: write a longer literal beginning, or add `.unrestricted()`"
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+impl IntoFuture for Clear {
+    type Output = Result<u64, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Clear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clear")
+            .field("pattern", &self.pattern)
+            .field("unrestricted", &self.unrestricted)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is under a key, without its value.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// What is left of its life.
+    pub ttl: Duration,
+    /// Since when it is there; `None` if it is not an entry of this cache.
+    pub age: Option<Duration>,
+    /// All of its bytes, the envelope included.
+    pub size: usize,
+    /// Which codec wrote the value.
+    pub codec: Option<CodecId>,
+    /// It says that the source has nothing.
+    pub absent: bool,
+    /// It is the lease of a load that is running.
+    pub lease: bool,
+    /// The tags it can be removed by.
+    pub tags: Vec<String>,
+}

@@ -1,0 +1,264 @@
+//! Removing what a write made old.
+//!
+//! Order is everything here. Flights that an invalidation covers are
+//! dispersed before the removal is sent, so that their leaders store nothing
+//! after it, and again when the store has answered: a flight that began in
+//! between may have read the old entry, and a caller who comes after the
+//! invalidation must not share it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use super::Engine;
+use super::shape::{FallibleShape, Shape, Verdict};
+use super::site::MethodKey;
+use crate::error::{Error, ErrorKind};
+use crate::key::KeyWriter;
+use crate::observe::Counters;
+use crate::pattern::Pattern;
+
+/// A `#[cache_invalidate]` method: a static in its expansion.
+#[derive(Debug)]
+pub struct Invalidation {
+    label: &'static str,
+    location: &'static str,
+}
+
+impl Invalidation {
+    /// The method's name, or the attribute's `name`.
+    pub const fn new(label: &'static str, location: &'static str) -> Self {
+        Self { label, location }
+    }
+
+    /// One call.
+    pub fn begin(&'static self, runtime: Option<&Engine>) -> Invalidate {
+        if runtime.is_none() {
+            crate::observe::say_no_runtime();
+        }
+        Invalidate(runtime.map(|engine| Begun {
+            counters: engine.counters(self.label),
+            engine: engine.clone(),
+            site: self,
+            targets: Targets::default(),
+            refused: None,
+            before: false,
+        }))
+    }
+
+    /// One call whose `when` is false.
+    pub fn skip(&'static self) -> Invalidate {
+        Invalidate(None)
+    }
+}
+
+/// One call of a `#[cache_invalidate]` method.
+#[must_use = "an invalidation does nothing until it is run"]
+pub struct Invalidate(Option<Begun>);
+
+struct Begun {
+    engine: Engine,
+    counters: Arc<Counters>,
+    site: &'static Invalidation,
+    targets: Targets,
+    /// The first target that could not be made; the others are still removed.
+    refused: Option<Error>,
+    before: bool,
+}
+
+/// What to remove, namespace included.
+#[derive(Clone, Default)]
+pub(crate) struct Targets {
+    pub(crate) keys: Vec<String>,
+    pub(crate) patterns: Vec<Pattern>,
+}
+
+impl Invalidate {
+    /// Adds a pattern; its text is made now, before the body.
+    pub fn pattern(mut self, text: impl FnOnce(&mut KeyWriter)) -> Self {
+        if let Some(begun) = &mut self.0 {
+            let mut writer = KeyWriter::text("");
+            text(&mut writer);
+            let pattern = writer
+                .finish_pattern()
+                .and_then(|text| begun.engine.full_pattern(&text));
+            match pattern {
+                Ok(pattern) => begun.targets.patterns.push(pattern),
+                Err(error) => begun.refused = Some(error),
+            }
+        }
+        self
+    }
+
+    /// Adds the entry of one call.
+    pub fn method<R>(mut self, key: MethodKey<R>) -> Self {
+        if let Some(begun) = &mut self.0 {
+            match key.text {
+                Ok(text) => begun.targets.keys.push(begun.engine.full(&text)),
+                Err(error) => begun.refused = Some(error),
+            }
+        }
+        self
+    }
+
+    /// Removes before the body, too.
+    pub fn before(mut self) -> Self {
+        if let Some(begun) = &mut self.0 {
+            begun.before = true;
+        }
+        self
+    }
+
+    /// Runs `body` and removes if it succeeds.
+    pub async fn run<S, F>(self, shape: S, body: Pin<&mut F>) -> S::Return
+    where
+        S: Shape,
+        F: Future<Output = S::Return>,
+    {
+        self.run_unless(shape, body, |_| false).await
+    }
+
+    /// As [`run`](Self::run), unless `unless` holds for what it returned.
+    pub async fn run_unless<S, F, U>(self, shape: S, body: Pin<&mut F>, unless: U) -> S::Return
+    where
+        S: Shape,
+        F: Future<Output = S::Return>,
+        U: FnOnce(&S::Value) -> bool,
+    {
+        self.around(shape, body, unless).await.0
+    }
+
+    /// As [`run`](Self::run), and reports a failed removal as the method's
+    /// error.
+    pub async fn run_reporting<S, F>(self, shape: S, body: Pin<&mut F>) -> S::Return
+    where
+        S: FallibleShape,
+        F: Future<Output = S::Return>,
+    {
+        self.run_unless_reporting(shape, body, |_| false).await
+    }
+
+    /// [`run_unless`](Self::run_unless) and
+    /// [`run_reporting`](Self::run_reporting) together.
+    pub async fn run_unless_reporting<S, F, U>(
+        self,
+        shape: S,
+        body: Pin<&mut F>,
+        unless: U,
+    ) -> S::Return
+    where
+        S: FallibleShape,
+        F: Future<Output = S::Return>,
+        U: FnOnce(&S::Value) -> bool,
+    {
+        match self.around(shape, body, unless).await {
+            (_, Some(error)) => S::fail(error),
+            (returned, None) => returned,
+        }
+    }
+
+    async fn around<S, F, U>(self, _: S, body: Pin<&mut F>, unless: U) -> (S::Return, Option<Error>)
+    where
+        S: Shape,
+        F: Future<Output = S::Return>,
+        U: FnOnce(&S::Value) -> bool,
+    {
+        let Some(begun) = self.0 else {
+            return (body.await, None);
+        };
+        let early = if begun.before {
+            begun.remove().await.err()
+        } else {
+            None
+        };
+        let returned = body.await;
+        let succeeded = S::succeeded(&returned)
+            && !matches!(S::verdict(&returned), Verdict::Value(value) if unless(value));
+        let late = if succeeded {
+            begun.counters.invalidated();
+            begun.remove().await.err()
+        } else {
+            None
+        };
+        // Only a success turns into an error of the cache: the body's own
+        // error says more.
+        (returned, late.or(early).filter(|_| succeeded))
+    }
+}
+
+impl Begun {
+    async fn remove(&self) -> Result<(), Error> {
+        let removed = self.engine.remove(self.targets.clone()).await.map(drop);
+        let result = match &self.refused {
+            Some(error) => Err(error.clone()),
+            None => removed,
+        };
+        if let Err(error) = &result {
+            self.counters.invalidation_failed();
+            tracing::warn!(
+                method = self.site.label,
+                at = self.site.location,
+                %error,
+                "an invalidation did not reach the store: old entries may be served until their ttl"
+            );
+        }
+        result
+    }
+}
+
+impl Engine {
+    /// Removes entries and leases, and says how many there were. Once polled
+    /// it is carried out even if the caller goes away: the write it answers
+    /// to has happened.
+    pub(crate) async fn remove(&self, targets: Targets) -> Result<u64, Error> {
+        let engine = self.clone();
+        let mut removal = Box::pin(async move { engine.remove_now(&targets).await });
+        // The embedded store is done at the first poll.
+        let first = std::future::poll_fn(|context| Poll::Ready(removal.as_mut().poll(context)));
+        match first.await {
+            Poll::Ready(result) => result,
+            Poll::Pending => tokio::spawn(removal).await.unwrap_or_else(|_| {
+                Err(Error::new(
+                    ErrorKind::ShutDown,
+                    "the runtime of this task stopped before the invalidation was done",
+                ))
+            }),
+        }
+    }
+
+    async fn remove_now(&self, targets: &Targets) -> Result<u64, Error> {
+        let covers = |key: &str| {
+            targets.keys.iter().any(|covered| covered == key)
+                || targets
+                    .patterns
+                    .iter()
+                    .any(|pattern| pattern.matches(key.as_bytes()))
+        };
+        self.flights().disperse(covers);
+        let mut removed = 0;
+        let mut failed = None;
+        let mut note = |result: Result<u64, Error>| match result {
+            Ok(count) => removed += count,
+            // The others are still tried.
+            Err(error) => failed = Some(error),
+        };
+        if !targets.keys.is_empty() {
+            note(self.remote().remove(&targets.keys).await);
+        }
+        for pattern in &targets.patterns {
+            note(self.remote().sweep(pattern).await);
+        }
+        self.flights().disperse(covers);
+        failed.map_or(Ok(removed), Err)
+    }
+}
+
+impl fmt::Debug for Invalidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invalidate")
+            .field("method", &self.0.as_ref().map(|begun| begun.site.label))
+            .finish_non_exhaustive()
+    }
+}

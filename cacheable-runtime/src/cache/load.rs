@@ -1,0 +1,279 @@
+//! From nothing in the store to a loaded and kept value.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Engine;
+use super::call::Cached;
+use super::flight::{Landing, Leader};
+use crate::codec::envelope::{self, Header};
+use crate::codec::{self, CodecId, EncodeError};
+use crate::policy;
+use crate::sync::random;
+
+/// The right, and the duty, to run the body.
+pub(crate) struct Load {
+    call: Box<Cached>,
+    /// `None`: the body runs for this caller alone.
+    leader: Option<Leader>,
+    began: Instant,
+}
+
+/// A value in its bytes.
+pub(crate) struct Encoded {
+    pub(crate) codec: CodecId,
+    pub(crate) fingerprint: u64,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Load {
+    pub(crate) fn new(call: Box<Cached>, leader: Leader) -> Self {
+        call.counters.missed();
+        Self {
+            call,
+            leader: Some(leader),
+            began: Instant::now(),
+        }
+    }
+
+    pub(crate) fn alone(call: Box<Cached>) -> Self {
+        call.counters.bypassed();
+        Self {
+            call,
+            leader: None,
+            began: Instant::now(),
+        }
+    }
+
+    /// Runs the body in the caller's own task, and keeps the lease alive
+    /// meanwhile.
+    pub(crate) async fn drive<F: Future>(&mut self, mut body: Pin<&mut F>) -> F::Output {
+        self.call.counters.loaded();
+        self.began = Instant::now();
+        let leader = self.leader.as_ref();
+        let lease = leader.and_then(|leader| leader.lease.as_deref());
+        let mut renewal = Renewal::new(&self.call.engine, &self.call.key, lease);
+        std::future::poll_fn(|context| {
+            let polled = {
+                let _inside = leader.map(Leader::enter);
+                body.as_mut().poll(context)
+            };
+            if polled.is_pending() {
+                renewal.poll(context);
+            }
+            polled
+        })
+        .await
+    }
+
+    /// The body returned an error: it is the caller's, and the next waiter
+    /// tries by itself.
+    pub(crate) fn failed(self) {
+        self.call.counters.load_failed();
+    }
+
+    /// The body returned nothing.
+    pub(crate) async fn absent(self) {
+        let Some(ttl) = self.call.policy.none_ttl else {
+            return self.land(|| Some(Landing::Absent));
+        };
+        let encoded = Encoded {
+            codec: CodecId::Bincode,
+            fingerprint: 0,
+            payload: Vec::new(),
+        };
+        if let Some(load) = self.fill(encoded, ttl, true).await {
+            load.land(|| Some(Landing::Absent));
+        }
+    }
+
+    /// The value is shared with those who wait for it and goes no further.
+    pub(crate) fn unstored(self, share: impl FnOnce() -> Option<Landing>) {
+        self.land(share);
+    }
+
+    pub(crate) fn call(&self) -> &Cached {
+        &self.call
+    }
+
+    /// Puts the value in the place of the lease. Returns itself when the value
+    /// may be shared with those who wait, `None` when an invalidation came.
+    pub(crate) async fn store(self, encoded: Result<Encoded, EncodeError>) -> Option<Self> {
+        match encoded {
+            Ok(encoded) => {
+                let ttl = self.call.policy.ttl;
+                self.fill(encoded, ttl, false).await
+            }
+            Err(error) => {
+                self.call.not_stored(&error);
+                Some(self)
+            }
+        }
+    }
+
+    async fn fill(mut self, encoded: Encoded, ttl: Duration, absent: bool) -> Option<Self> {
+        let Some(leader) = &mut self.leader else {
+            return Some(self);
+        };
+        let Some(lease) = &leader.lease else {
+            return Some(self);
+        };
+        if leader.is_dispersed() {
+            self.call.counters.fill_rejected();
+            return None;
+        }
+        let Some((sealed, life)) = self.call.seal(&encoded, ttl, absent, self.began.elapsed())
+        else {
+            return Some(self);
+        };
+        match self
+            .call
+            .engine
+            .remote()
+            .fill(&self.call.key, lease, sealed, life)
+            .await
+        {
+            Ok(true) => {
+                leader.lease = None;
+                Some(self)
+            }
+            Ok(false) => {
+                leader.lease = None;
+                self.call.counters.fill_rejected();
+                if let Some(leader) = self.leader.take() {
+                    leader.disperse();
+                }
+                None
+            }
+            // The lease is kept, so that it is abandoned in the end.
+            Err(error) => {
+                self.call.remote_failed("fill", &error);
+                Some(self)
+            }
+        }
+    }
+
+    /// Ends the flight. What it brought is made only when somebody waits for
+    /// it: an owned value has to be copied for that.
+    fn land(mut self, landing: impl FnOnce() -> Option<Landing>) {
+        let Some(leader) = self.leader.take() else {
+            return;
+        };
+        if let Err(leader) = leader.land_alone()
+            && let Some(landing) = landing()
+        {
+            leader.land(landing);
+        }
+    }
+}
+
+impl Cached {
+    pub(crate) fn encode<T>(&self, value: &T) -> Result<Encoded, EncodeError>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let policy = &self.policy;
+        let schema = codec::schema::<T>(policy.codec, policy.schema);
+        let mut payload = Vec::new();
+        let codec = codec::encode(
+            &schema,
+            value,
+            self.engine.settings().max_value,
+            &mut payload,
+        )?;
+        Ok(Encoded {
+            codec,
+            fingerprint: schema.fingerprint,
+            payload,
+        })
+    }
+
+    /// The bytes to store and their life; `None` when there is nothing to
+    /// store.
+    pub(crate) fn seal(
+        &self,
+        encoded: &Encoded,
+        ttl: Duration,
+        absent: bool,
+        load: Duration,
+    ) -> Option<(Vec<u8>, Duration)> {
+        let life = policy::life(ttl, self.policy.jitter, random())?;
+        let now = self.engine.clock().now();
+        let expiry = now.saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
+        let header = Header {
+            codec: encoded.codec,
+            absent,
+            site: self.identity,
+            fingerprint: encoded.fingerprint,
+            created_ms: now,
+            soft_expiry_ms: expiry,
+            hard_expiry_ms: expiry,
+            load_micros: u32::try_from(load.as_micros()).unwrap_or(u32::MAX),
+            tag_stamp: 0,
+            tags: Vec::new(),
+        };
+        let sealed = envelope::seal(self.key.as_bytes(), &header, &encoded.payload);
+        Some((sealed, life))
+    }
+
+    pub(crate) fn not_stored(&self, error: &EncodeError) {
+        self.counters.not_stored();
+        self.engine.observe().once(self.location, || {
+            tracing::warn!(
+                method = self.label,
+                at = self.location,
+                %error,
+                "a value is returned but not kept"
+            );
+        });
+    }
+}
+
+/// Keeps a lease alive for as long as its body runs.
+pub(crate) struct Renewal<'a> {
+    engine: &'a Engine,
+    key: &'a str,
+    lease: Option<&'a [u8]>,
+    timer: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl<'a> Renewal<'a> {
+    pub(crate) fn new(engine: &'a Engine, key: &'a str, lease: Option<&'a [u8]>) -> Self {
+        let lease = lease.filter(|_| engine.settings().renews);
+        Self {
+            engine,
+            key,
+            lease,
+            timer: None,
+        }
+    }
+
+    /// To be called when the body is pending. The body is never held up: a
+    /// renewal runs beside it.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) {
+        let Some(lease) = self.lease else {
+            return;
+        };
+        // Two renewals may fail before the lease ends.
+        let interval = self.engine.settings().lease / 3;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(interval)));
+        while let Poll::Ready(()) = timer.as_mut().poll(context) {
+            let engine = self.engine.clone();
+            let (key, lease) = (self.key.to_owned(), lease.to_vec());
+            tokio::spawn(async move {
+                let life = engine.settings().lease;
+                if let Err(error) = engine.remote().renew(&key, &lease, life).await {
+                    tracing::debug!(%error, "a lease was not renewed");
+                }
+            });
+            timer.set(tokio::time::sleep(interval));
+        }
+    }
+}

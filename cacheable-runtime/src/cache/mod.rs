@@ -1,0 +1,138 @@
+//! The engine: what happens between a call and the store.
+//!
+//! The way of a value: a [`call`] is made by a site or a handle; it boards the
+//! [`flight`] of its key; its leader asks the store in [`read`], and if nothing
+//! is there runs the body and fills in [`load`]. [`invalidate`] and [`put`] are
+//! the other two attributes, [`handle`] is the same by hand.
+
+pub(crate) mod call;
+mod flight;
+pub(crate) mod handle;
+pub(crate) mod invalidate;
+mod load;
+pub(crate) mod put;
+mod read;
+pub(crate) mod shape;
+pub(crate) mod site;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::codec::envelope::Token;
+use crate::error::Error;
+use crate::observe::{Counters, Observe};
+use crate::pattern::Pattern;
+use crate::remote::RemoteStore;
+use crate::sync::random;
+use crate::time::Clock;
+use flight::Flights;
+
+/// One cache: a store, the flights above it and the counters beside it.
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    remote: Arc<dyn RemoteStore>,
+    flights: Arc<Flights>,
+    clock: Clock,
+    observe: Observe,
+    settings: Settings,
+}
+
+/// What the builder decides for the engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Before every key, with its colon; empty without a namespace.
+    pub(crate) namespace: String,
+    /// The largest value that is stored, in encoded bytes.
+    pub(crate) max_value: usize,
+    /// How long a loader that is never heard of again holds up the others.
+    pub(crate) lease: Duration,
+    /// Whether leases end by themselves and have to be renewed. In the
+    /// embedded store a loader cannot vanish without its lease.
+    pub(crate) renews: bool,
+}
+
+impl Engine {
+    pub(crate) fn new(remote: Arc<dyn RemoteStore>, clock: Clock, settings: Settings) -> Self {
+        let store = Arc::clone(&remote);
+        let flights = Arc::new(Flights::new(move |key, lease| store.abandon(key, lease)));
+        Self {
+            inner: Arc::new(Inner {
+                remote,
+                flights,
+                clock,
+                observe: Observe::default(),
+                settings,
+            }),
+        }
+    }
+
+    pub(crate) fn remote(&self) -> &dyn RemoteStore {
+        &*self.inner.remote
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(crate) fn observe(&self) -> &Observe {
+        &self.inner.observe
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn counters(&self, label: &str) -> Arc<Counters> {
+        self.inner.observe.method(label)
+    }
+
+    fn flights(&self) -> &Arc<Flights> {
+        &self.inner.flights
+    }
+
+    /// Waits until no load is running.
+    pub(crate) async fn idle(&self) {
+        self.flights().idle().await;
+    }
+
+    /// The key as the store knows it.
+    pub(crate) fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.inner.settings.namespace)
+    }
+
+    pub(crate) fn full_pattern(&self, pattern: &str) -> Result<Pattern, Error> {
+        // A namespace holds nothing that a pattern gives a meaning to.
+        Pattern::new(self.full(pattern))
+    }
+
+    fn new_token() -> Token {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&random().to_le_bytes());
+        bytes[8..].copy_from_slice(&random().to_le_bytes());
+        Token::new(bytes)
+    }
+
+    /// How long a lease is placed for.
+    fn lease_life(&self) -> Duration {
+        const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+        if self.settings().renews {
+            self.settings().lease
+        } else {
+            FOR_EVER
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}

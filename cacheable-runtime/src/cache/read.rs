@@ -1,0 +1,228 @@
+//! From a call to what the store has, on one screen.
+
+use std::time::Duration;
+
+use super::call::{Cached, ValueType};
+use super::flight::{Boarded, Landing, Leader, Shared};
+use super::load::Load;
+use super::{Engine, site};
+use crate::codec::envelope::{self, Header, Opened, lease_bytes};
+use crate::error::Error;
+
+/// What a call finds.
+pub(crate) enum Found {
+    Value(Shared),
+    /// It is known that there is nothing.
+    Absent,
+    /// Nothing is known: the body has to run.
+    Nothing(Load),
+}
+
+/// How often a caller joins a flight that an invalidation ends before it runs
+/// its body by itself. Under a hail of invalidations nobody waits for ever.
+const MAX_DISPERSALS: usize = 8;
+
+impl Cached {
+    /// Joins the flight of this key, or leads it to the store.
+    pub(crate) async fn find(self: Box<Self>, value: &'static ValueType) -> Found {
+        for _ in 0..MAX_DISPERSALS {
+            let flights = self.engine.flights();
+            let boarded = flights
+                .board(self.identity, &self.key, || self.counters.waited())
+                .await;
+            match boarded {
+                Boarded::Lead(leader) => return self.lead(value, leader).await,
+                Boarded::Landed(Landing::Value(value)) => return Found::Value(value),
+                Boarded::Landed(Landing::Absent) => return Found::Absent,
+                Boarded::Dispersed => {}
+                Boarded::RunThrough => break,
+            }
+        }
+        Found::Nothing(Load::alone(self))
+    }
+
+    /// Asks the store for the entry; if there is none, places a lease.
+    async fn lead(self: Box<Self>, value: &'static ValueType, mut leader: Leader) -> Found {
+        match self.ask(value, &mut leader).await {
+            Ok(Asked::Value(value)) => {
+                leader.land(Landing::Value(Shared::clone(&value)));
+                Found::Value(value)
+            }
+            Ok(Asked::Absent) => {
+                leader.land(Landing::Absent);
+                Found::Absent
+            }
+            Ok(Asked::Leased) => Found::Nothing(Load::new(self, leader)),
+            Ok(Asked::Busy) => {
+                leader.lease = None;
+                Found::Nothing(Load::new(self, leader))
+            }
+            Err(error) => {
+                self.remote_failed("read", &error);
+                if let Some(lease) = leader.lease.take() {
+                    self.engine.remote().abandon(&self.key, &lease);
+                }
+                Found::Nothing(Load::new(self, leader))
+            }
+        }
+    }
+
+    async fn ask(&self, value: &ValueType, leader: &mut Leader) -> Result<Asked, Error> {
+        let remote = self.engine.remote();
+        let mut patience = Patience::new(self.engine.settings().lease);
+        loop {
+            let present = match remote.get(&self.key).await? {
+                Some(bytes) => bytes,
+                None => match self.acquire(leader, None).await? {
+                    Some(bytes) => bytes,
+                    None => return Ok(Asked::Leased),
+                },
+            };
+            match self.examine(value, &present) {
+                Seen::Value(header, value) => {
+                    self.counters.hit_remote();
+                    leader.lease = None;
+                    return Ok(if header.absent {
+                        Asked::Absent
+                    } else {
+                        Asked::Value(value)
+                    });
+                }
+                // Left behind by the leader before this one.
+                Seen::Lease if leader.lease.as_deref() == Some(&present) => {
+                    return Ok(Asked::Leased);
+                }
+                Seen::Lease => {
+                    if !patience.wait().await {
+                        return Ok(Asked::Busy);
+                    }
+                }
+                Seen::Useless => {
+                    if self.acquire(leader, Some(&present)).await?.is_none() {
+                        return Ok(Asked::Leased);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Places a lease for `leader`. `Some` is what is there instead.
+    async fn acquire(
+        &self,
+        leader: &mut Leader,
+        over: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let lease = lease_bytes(&Engine::new_token());
+        let remote = self.engine.remote();
+        let life = self.engine.lease_life();
+        match remote.acquire(&self.key, &lease, life, over).await {
+            Ok(None) => {
+                leader.lease = Some(lease);
+                Ok(None)
+            }
+            Ok(present) => Ok(present),
+            Err(error) => {
+                // It may still be placed, even after the body has begun, so it
+                // proves nothing about the time of the load: it must go.
+                remote.abandon(&self.key, &lease);
+                Err(error)
+            }
+        }
+    }
+
+    /// What these bytes are to this call.
+    fn examine(&self, value: &ValueType, bytes: &[u8]) -> Seen {
+        let (header, payload) = match envelope::open(self.key.as_bytes(), bytes) {
+            Ok(Opened::Lease(_)) => return Seen::Lease,
+            Ok(Opened::Value(header, payload)) => (header, payload),
+            Err(error) => return self.undecodable(&error),
+        };
+        if header.hard_expiry_ms <= self.engine.clock().now() {
+            return Seen::Useless;
+        }
+        if header.site != 0 && self.identity != 0 && header.site != self.identity {
+            return self.claimed_by_another(header.site);
+        }
+        if header.absent {
+            return Seen::Value(header, std::sync::Arc::new(()));
+        }
+        let schema = (value.schema)(self.policy.codec, self.policy.schema);
+        if header.fingerprint != schema.fingerprint {
+            return self.undecodable(&"it was written for another form of this type");
+        }
+        match (value.decode)(header.codec, payload) {
+            Ok(value) => Seen::Value(header, value),
+            Err(error) => self.undecodable(&error),
+        }
+    }
+
+    fn undecodable(&self, why: &dyn std::fmt::Display) -> Seen {
+        self.counters.undecodable();
+        tracing::debug!(method = self.label, why = %why, "an entry is not readable and will be replaced");
+        Seen::Useless
+    }
+
+    fn claimed_by_another(&self, other: u64) -> Seen {
+        self.counters.undecodable();
+        self.engine.observe().once(self.location, || {
+            let other = site::location_of(other);
+            tracing::error!(
+                method = self.label,
+                at = self.location,
+                other = other.unwrap_or("a method of another process or version"),
+                "two methods keep their entries under the same keys and overwrite each other: \
+                 give one of them another `key_prefix`, or name what tells them apart in `key`"
+            );
+        });
+        Seen::Useless
+    }
+
+    pub(crate) fn remote_failed(&self, what: &'static str, error: &Error) {
+        self.counters.remote_failed();
+        tracing::debug!(method = self.label, what, %error, "the store failed; the call goes on without it");
+    }
+}
+
+enum Asked {
+    Value(Shared),
+    Absent,
+    /// The leader holds the lease.
+    Leased,
+    /// Another process holds it and does not come to an end.
+    Busy,
+}
+
+enum Seen {
+    Value(Header, Shared),
+    Lease,
+    /// Expired, foreign, or of another form: to be replaced.
+    Useless,
+}
+
+/// How long to wait for another process's load, and how often to look.
+struct Patience {
+    left: Duration,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new(lease: Duration) -> Self {
+        Self {
+            left: lease,
+            pause: Duration::from_millis(2),
+        }
+    }
+
+    /// `false`: it is used up.
+    async fn wait(&mut self) -> bool {
+        const LONGEST_PAUSE: Duration = Duration::from_millis(25);
+        if self.left.is_zero() {
+            return false;
+        }
+        let pause = self.pause.min(self.left);
+        tokio::time::sleep(pause).await;
+        self.left -= pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
+    }
+}

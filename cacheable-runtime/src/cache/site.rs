@@ -1,0 +1,310 @@
+//! An annotated method: what its attribute says, and who it is.
+
+use std::any::type_name;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hasher;
+use std::marker::PhantomData;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use once_cell::sync::{Lazy, OnceCell};
+use siphasher::sip::SipHasher13;
+
+use super::Engine;
+use super::call::Call;
+use crate::codec::CodecChoice;
+use crate::error::Error;
+use crate::key::{IntoKey, Key, KeyWriter};
+use crate::policy::Policy;
+use crate::sync::lock;
+
+/// One `#[cacheable]` method: a static in its expansion.
+pub struct Site {
+    prefix: &'static str,
+    method: &'static str,
+    location: &'static str,
+    label: Option<&'static str>,
+    pub(crate) policy: Policy,
+    start: OnceCell<String>,
+    full_label: OnceCell<String>,
+    identity: OnceCell<(usize, u64)>,
+}
+
+impl Site {
+    /// A site with the attribute's defaults; see [`Policy`] for them.
+    pub const fn new(prefix: &'static str, method: &'static str, location: &'static str) -> Self {
+        Self {
+            prefix,
+            method,
+            location,
+            label: None,
+            policy: Policy::new(Duration::ZERO),
+            start: OnceCell::new(),
+            full_label: OnceCell::new(),
+            identity: OnceCell::new(),
+        }
+    }
+
+    /// `ttl`, when it is a literal.
+    pub const fn ttl_millis(mut self, millis: u64) -> Self {
+        self.policy.ttl = Duration::from_millis(millis);
+        self
+    }
+
+    /// `none_ttl`
+    pub const fn none_ttl_millis(mut self, millis: u64) -> Self {
+        self.policy.none_ttl = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// `jitter`
+    pub const fn jitter(mut self, share: f64) -> Self {
+        self.policy = self.policy.jitter(share);
+        self
+    }
+
+    /// `local`
+    pub const fn local(mut self, local: bool) -> Self {
+        self.policy.local = local;
+        self
+    }
+
+    /// `local_ttl`
+    pub const fn local_ttl_millis(mut self, millis: u64) -> Self {
+        self.policy.local_ttl = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// `codec`
+    pub const fn codec(mut self, codec: CodecChoice) -> Self {
+        self.policy = self.policy.codec(codec);
+        self
+    }
+
+    /// `schema`
+    pub const fn schema(mut self, schema: u64) -> Self {
+        self.policy = self.policy.schema(schema);
+        self
+    }
+
+    /// `name`
+    pub const fn name(mut self, label: &'static str) -> Self {
+        self.label = Some(label);
+        self
+    }
+
+    /// One call. `key` tells the arguments, which are only borrowed.
+    pub fn call<K: Fn(&mut KeyWriter)>(&'static self, runtime: Option<&Engine>, key: K) -> Call {
+        match runtime {
+            Some(engine) => Call::new(engine, self, type_name::<K>(), self.text(key)),
+            None => Call::without_runtime(),
+        }
+    }
+
+    /// One call whose `when` is false.
+    pub fn bypass(&'static self, runtime: Option<&Engine>) -> Call {
+        if let Some(engine) = runtime {
+            engine.counters(self.label()).bypassed();
+        }
+        Call::direct()
+    }
+
+    /// The key of one call, for `method(…)` and for the handles.
+    pub fn method_key<K: Fn(&mut KeyWriter), R>(&'static self, key: K) -> MethodKey<R> {
+        MethodKey {
+            site: self,
+            identity: self.identity(type_name::<K>()),
+            text: self.text(key),
+            ttl: None,
+            returns: PhantomData,
+        }
+    }
+
+    fn text<K: Fn(&mut KeyWriter)>(&'static self, key: K) -> Result<String, Error> {
+        let start = self
+            .start
+            .get_or_init(|| format!("cache:{}:{}", self.prefix, self.method));
+        let mut writer = KeyWriter::text(start);
+        key(&mut writer);
+        writer.finish_text()
+    }
+
+    /// What counters and spans call this site.
+    pub(crate) fn label(&self) -> &str {
+        self.label.unwrap_or_else(|| {
+            self.full_label
+                .get_or_init(|| format!("{}.{}", self.prefix, self.method))
+        })
+    }
+
+    pub(crate) fn location(&self) -> &'static str {
+        self.location
+    }
+
+    /// Tells this method from every other one, also from one of the same name
+    /// on another type, or for other type parameters.
+    ///
+    /// `closure` is the type name of a closure inside the method or its
+    /// companion: it begins with the path of what they belong to, type
+    /// arguments included. A generic method shares its static between its
+    /// instances, so the hash is kept with the name that it is of; most
+    /// methods have one.
+    pub(crate) fn identity(&self, closure: &'static str) -> u64 {
+        let address = closure.as_ptr().addr();
+        let &(kept, identity) = self.identity.get_or_init(|| {
+            let identity = hash_identity(owner(closure), self.method);
+            lock(&LOCATIONS).insert(identity, self.location);
+            (address, identity)
+        });
+        if kept == address {
+            identity
+        } else {
+            hash_identity(owner(closure), self.method)
+        }
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site")
+            .field("label", &self.label())
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the methods called so far in this process are, by identity.
+static LOCATIONS: Lazy<Mutex<HashMap<u64, &'static str>>> = Lazy::new(Mutex::default);
+
+pub(crate) fn location_of(identity: u64) -> Option<&'static str> {
+    lock(&LOCATIONS).get(&identity).copied()
+}
+
+/// The path before the function's own name: `crate::Users` of
+/// `crate::Users::get::{{closure}}`.
+fn owner(closure: &str) -> &str {
+    let mut path = closure;
+    while let Some(outer) = path.strip_suffix("::{{closure}}") {
+        path = outer;
+    }
+    // The last `::` that is not inside the angle brackets of a type argument.
+    let mut depth = 0_u32;
+    let bytes = path.as_bytes();
+    for at in (1..bytes.len()).rev() {
+        match bytes[at] {
+            // `->` of a function type closes nothing.
+            b'>' if bytes[at - 1] != b'-' => depth += 1,
+            b'<' => depth = depth.saturating_sub(1),
+            b':' if depth == 0 && bytes[at - 1] == b':' => return &path[..at - 1],
+            _ => {}
+        }
+    }
+    path
+}
+
+/// Any fixed keys serve: the hash must be the same in every process.
+fn hash_identity(owner: &str, method: &str) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(0x6361_6368_6561_626c, 0x6520_7369_7465_2031);
+    hasher.write(owner.as_bytes());
+    hasher.write(b"::");
+    hasher.write(method.as_bytes());
+    // 0 stands for "no site" in an envelope.
+    hasher.finish().max(1)
+}
+
+/// The key of one call of an annotated method, made by the companion that
+/// `#[cacheable]` emits beside it. `R` is the method's return type.
+///
+/// ```
+/// use cacheable_runtime::{Runtime, cacheable};
+///
+/// #[cacheable(ttl = 60, key_prefix = "square")]
+/// pub async fn square(number: u64) -> u64 {
+///     number * number
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cacheable_runtime::Error> {
+/// let runtime = Runtime::embedded();
+/// runtime.cache().remove(square_key(12)).await?;
+/// assert_eq!(square_key(12).into_key()?.as_str(), "cache:square:square:12");
+/// # Ok(()) }
+/// # use cacheable_runtime::IntoKey;
+/// ```
+#[derive(Clone)]
+#[must_use = "a key by itself does nothing"]
+pub struct MethodKey<R> {
+    pub(crate) site: &'static Site,
+    pub(crate) identity: u64,
+    pub(crate) text: Result<String, Error>,
+    pub(crate) ttl: Option<Duration>,
+    returns: PhantomData<fn() -> R>,
+}
+
+impl<R> MethodKey<R> {
+    #[doc(hidden)]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    #[doc(hidden)]
+    pub fn kind(&self) -> super::shape::Kind<R> {
+        super::shape::Kind::new()
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        let mut policy = self.site.policy.clone();
+        if let Some(ttl) = self.ttl {
+            policy.ttl = ttl;
+        }
+        policy
+    }
+}
+
+impl<R> IntoKey for MethodKey<R> {
+    fn into_key(self) -> Result<Key, Error> {
+        Key::new(self.text?)
+    }
+}
+
+impl<R> fmt::Debug for MethodKey<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MethodKey")
+            .field("site", &self.site.label())
+            .field("key", &self.text)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_is_the_path_before_the_function() {
+        for (closure, expected) in [
+            ("a::m::Users::get::{{closure}}::{{closure}}", "a::m::Users"),
+            ("a::m::Users::get_key::{{closure}}", "a::m::Users"),
+            ("a::m::G<&str>::g2<u8, u16>::{{closure}}", "a::m::G<&str>"),
+            (
+                "<a::m::G<a::m::Users> as a::m::R>::f::{{closure}}",
+                "<a::m::G<a::m::Users> as a::m::R>",
+            ),
+            ("a::free<fn(u8) -> a::X<u8>>::{{closure}}", "a"),
+            ("a::free::{{closure}}", "a"),
+        ] {
+            assert_eq!(owner(closure), expected);
+        }
+    }
+
+    #[test]
+    fn a_method_and_its_companion_are_one_site_and_instances_are_not() {
+        let site = Site::new("p", "get", "here");
+        let first = site.identity("a::G<u8>::get::{{closure}}");
+        assert_eq!(first, site.identity("a::G<u8>::get_key::{{closure}}"));
+        assert_ne!(first, site.identity("a::G<u16>::get::{{closure}}"));
+        let other = Site::new("p", "get", "there");
+        assert_ne!(first, other.identity("a::Orders::get::{{closure}}"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Where the server is. The password goes in and never comes out.
+
+use std::fmt;
+
+use redis::io::tcp::{TcpSettings, socket2};
+use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+
+use crate::error::{Error, ErrorKind};
+
+#[derive(Clone)]
+pub(crate) struct Address {
+    info: ConnectionInfo,
+    /// For messages: without user, password and query.
+    shown: String,
+}
+
+/// What a usable address looks like.
+const EXAMPLE: &str = "redis://:password@host:6379/0";
+
+impl Address {
+    /// Reads a URL. `setting` is what it is called in errors.
+    pub(crate) fn parse(setting: &str, url: &str) -> Result<Self, Error> {
+        let wrong = |why: String| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("{setting} cannot be used: {why}; write it as {EXAMPLE}"),
+            )
+        };
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(wrong("it has no scheme such as redis://".to_owned()));
+        };
+        match scheme {
+            "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => {}
+            "rediss" | "valkeys" if cfg!(feature = "tls") => {}
+            "rediss" | "valkeys" => {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "{setting} asks for TLS ({scheme}://), which needs the feature `tls`: \
+                         cacheable-runtime = {{ version = \"{}\", features = [\"tls\"] }}",
+                        env!("CARGO_PKG_VERSION")
+                    ),
+                ));
+            }
+            "redis+sentinel" | "redis+cluster" => {
+                return Err(wrong(format!(
+                    "{scheme}:// is not supported in this version"
+                )));
+            }
+            _ => {
+                return Err(wrong(format!(
+                    "`{}://` is not a scheme it knows",
+                    shown_scheme(scheme)
+                )));
+            }
+        }
+        let info = url.into_connection_info().map_err(|error| {
+            // The client's own words are fixed ones here; its detail may not be.
+            wrong(match error.to_string() {
+                text if text.contains("database") => "the database after the last `/` is not a number".to_owned(),
+                text if text.contains("hostname") => "it names no host".to_owned(),
+                text if text.contains("wildcard") => "0.0.0.0 and :: are no addresses to connect to".to_owned(),
+                _ => "it is not a URL; in a password write `@` as %40, `/` as %2F, `#` as %23, `%` as %25".to_owned(),
+            })
+        })?;
+        if info.redis_settings().db() < 0 {
+            return Err(wrong("the database number is negative".to_owned()));
+        }
+        let redis = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3);
+        // Small commands must not wait for the acknowledgement of others; a
+        // peer that vanished is noticed by the kernel, too.
+        let keepalive = socket2::TcpKeepalive::new().with_time(std::time::Duration::from_secs(15));
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(keepalive);
+        Ok(Self {
+            info: info.set_redis_settings(redis).set_tcp_settings(tcp),
+            shown: shown(scheme, rest),
+        })
+    }
+
+    pub(crate) fn info(&self) -> &ConnectionInfo {
+        &self.info
+    }
+}
+
+/// A scheme that is none may be the beginning of a password.
+fn shown_scheme(scheme: &str) -> &str {
+    let plausible = scheme.len() <= 16
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'+');
+    if plausible { scheme } else { "…" }
+}
+
+fn shown(scheme: &str, rest: &str) -> String {
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{rest}")
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Address").field(&self.shown).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(url: &str, expected: &str) {
+        let error = Address::parse("REDIS_URL", url).unwrap_err();
+        let text = error.to_string();
+        assert!(error.is_configuration());
+        assert!(text.starts_with("REDIS_URL"), "{text}");
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_bad_address_is_explained_without_its_password() {
+        refused("localhost:6379", "no scheme");
+        refused("hunter2", "no scheme");
+        refused("http://:hunter2@host", "`http://` is not a scheme");
+        refused("HUNTER2hunter2://host", "`…://` is not a scheme");
+        refused("redis://:hunter2@host/abc", "database");
+        refused("redis://:hunter2@host:99999/", "not a URL");
+        refused("redis://:hunter2@0.0.0.0/", "0.0.0.0");
+        refused(
+            "redis+cluster://:hunter2@a,b",
+            "not supported in this version",
+        );
+        #[cfg(not(feature = "tls"))]
+        refused("rediss://:hunter2@host", "feature `tls`");
+    }
+
+    #[test]
+    fn what_is_shown_names_the_server_and_no_secret() {
+        for (url, expected) in [
+            ("redis://127.0.0.1:7000/2", "redis://127.0.0.1:7000/2"),
+            ("redis://me:hunter2@host/1?protocol=resp3", "redis://host/1"),
+            ("redis://:hunt%40er2@host", "redis://host"),
+        ] {
+            let address = Address::parse("REDIS_URL", url).unwrap();
+            assert_eq!(address.to_string(), expected);
+            assert!(!format!("{address:?}").contains("hunt"));
+        }
+    }
+
+    #[test]
+    fn the_wire_is_resp3_without_delay() {
+        let address = Address::parse("REDIS_URL", "redis://host?protocol=resp2").unwrap();
+        assert_eq!(
+            address.info().redis_settings().protocol(),
+            ProtocolVersion::RESP3
+        );
+        assert!(address.info().tcp_settings().nodelay());
+    }
+}

@@ -1,1 +1,0 @@
-//! Keys: what an entry is called in the store.

@@ -1,0 +1,173 @@
+//! What the cache did: counters per method, and messages said once.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::sync::lock;
+
+/// The counters of one engine.
+#[derive(Default)]
+pub(crate) struct Observe {
+    methods: RwLock<HashMap<String, Arc<Counters>>>,
+    said: Mutex<HashSet<&'static str>>,
+}
+
+impl Observe {
+    /// The counters of one method, made at its first call.
+    pub(crate) fn method(&self, label: &str) -> Arc<Counters> {
+        let methods = self.methods.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counters) = methods.get(label) {
+            return Arc::clone(counters);
+        }
+        drop(methods);
+        let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(methods.entry(label.to_owned()).or_default())
+    }
+
+    /// Runs `say` the first time that it is asked to at this place.
+    pub(crate) fn once(&self, place: &'static str, say: impl FnOnce()) {
+        if lock(&self.said).insert(place) {
+            say();
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Observation {
+        let methods = self.methods.read().unwrap_or_else(PoisonError::into_inner);
+        Observation {
+            methods: methods
+                .iter()
+                .map(|(label, counters)| (label.clone(), counters.snapshot()))
+                .collect(),
+        }
+    }
+}
+
+/// Says, once in the life of the process, that calls run uncached.
+pub(crate) fn say_no_runtime() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            "a cached method was called before a runtime was installed, so it runs uncached: \
+             call `Runtime::from_env().await?.install()?` when the service starts"
+        );
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $field:ident by $bump:ident;)+) => {
+        /// What happened to the calls of one method, since the runtime was
+        /// built.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct MethodCounts {
+            $($(#[$doc])* pub $field: u64,)+
+        }
+
+        #[derive(Default)]
+        pub(crate) struct Counters {
+            $($field: AtomicU64,)+
+        }
+
+        impl Counters {
+            $(pub(crate) fn $bump(&self) {
+                self.$field.fetch_add(1, Ordering::Relaxed);
+            })+
+
+            fn snapshot(&self) -> MethodCounts {
+                MethodCounts {
+                    $($field: self.$field.load(Ordering::Relaxed),)+
+                }
+            }
+        }
+
+        impl std::ops::Add for MethodCounts {
+            type Output = Self;
+            fn add(self, other: Self) -> Self {
+                Self { $($field: self.$field + other.$field,)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Answered from the store: Redis, or the embedded one.
+    hits_remote by hit_remote;
+    /// Found nothing usable, and led the load.
+    misses by missed;
+    /// Bodies run.
+    loads by loaded;
+    /// Bodies that returned an error.
+    load_errors by load_failed;
+    /// Calls that joined another call's load or look-up.
+    waits by waited;
+    /// Calls that did without the cache: `when` was false, a body called its
+    /// own key, or an argument could not be part of a key.
+    bypasses by bypassed;
+    /// Loaded values that were not stored because an invalidation came.
+    fills_rejected by fill_rejected;
+    /// Entries that were not readable: of another form, method or codec, or
+    /// damaged. Each was a miss.
+    undecodable by undecodable;
+    /// Values that were returned but could not be kept: too large, or not to
+    /// be encoded.
+    not_stored by not_stored;
+    /// Operations of the store that failed.
+    remote_errors by remote_failed;
+    /// Successful calls that invalidated.
+    invalidations by invalidated;
+    /// Invalidations that did not reach the store.
+    invalidation_errors by invalidation_failed;
+}
+
+/// The counters of every method that was called, at one moment.
+///
+/// ```
+/// use cacheable_runtime::{Policy, Runtime};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cacheable_runtime::Error> {
+/// let runtime = Runtime::embedded();
+/// let policy = Policy::new(Duration::from_secs(60));
+/// for _ in 0..2 {
+///     let six = runtime.cache().get_or_load("six", policy.clone(), || async { Ok::<_, ()>(6) });
+///     assert_eq!(six.await, Ok(6));
+/// }
+/// let counts = runtime.observe().method("cache");
+/// assert_eq!((counts.loads, counts.hits_remote), (1, 1));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Default)]
+pub struct Observation {
+    methods: BTreeMap<String, MethodCounts>,
+}
+
+impl Observation {
+    /// The counts of one method, by its label: `key_prefix.method` unless the
+    /// attribute gives a `name`. All zero for one that was not called. The
+    /// handle of [`Runtime::cache`](crate::Runtime::cache) counts as `cache`.
+    pub fn method(&self, label: &str) -> MethodCounts {
+        self.methods.get(label).copied().unwrap_or_default()
+    }
+
+    /// Every method that was called, in the order of the labels.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, MethodCounts)> {
+        self.methods
+            .iter()
+            .map(|(label, counts)| (label.as_str(), *counts))
+    }
+
+    /// All methods together.
+    pub fn total(&self) -> MethodCounts {
+        self.methods
+            .values()
+            .fold(MethodCounts::default(), |sum, counts| sum + *counts)
+    }
+}
+
+impl fmt::Debug for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(&self.methods).finish()
+    }
+}

@@ -1,1 +1,0 @@
-//! Patterns: which keys an invalidation covers.

@@ -1,0 +1,278 @@
+//! The embedded store: a bounded map in this process.
+//!
+//! A map of `quick_cache` bounds the weight and picks what goes. Its entry API
+//! makes a decision and the replacement that follows it one step for every
+//! method that names the key. A sweep names none and would pass by an entry
+//! that is being replaced, so it waits for replacements to end. All of these
+//! are short: no method waits for anything but a lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use quick_cache::sync::{Cache, EntryAction, EntryResult};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use super::RemoteStore;
+use crate::error::Error;
+use crate::pattern::Pattern;
+use crate::sync::BoxFuture;
+use crate::time::{Clock, Millis};
+
+pub(crate) struct MemoryStore {
+    entries: Cache<String, Entry, ByBytes>,
+    /// Shared by replacements, held alone by a sweep.
+    sweeping: RwLock<()>,
+    clock: Clock,
+}
+
+#[derive(Clone)]
+struct Entry {
+    bytes: Arc<[u8]>,
+    expires: Millis,
+}
+
+impl Entry {
+    fn is_live(&self, now: Millis) -> bool {
+        now < self.expires
+    }
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+/// What an entry costs beside its key and value: the map's own fields, the
+/// two heap headers and the expiry.
+const ENTRY_OVERHEAD: u64 = 96;
+
+impl Weighter<String, Entry> for ByBytes {
+    fn weight(&self, key: &String, entry: &Entry) -> u64 {
+        (key.len() + entry.bytes.len()) as u64 + ENTRY_OVERHEAD
+    }
+}
+
+/// What an entry is taken to weigh when the map sizes its tables.
+const TYPICAL_WEIGHT: u64 = 512;
+
+impl MemoryStore {
+    /// A store that holds at most `capacity` bytes, keys and overhead
+    /// included, in as many shards as leave room in each for the `largest`
+    /// value.
+    pub(crate) fn new(capacity: u64, largest: u64, clock: Clock) -> Self {
+        let room_for = capacity / (largest + ENTRY_OVERHEAD).max(1);
+        let shards = usize::try_from(room_for / 4).unwrap_or(usize::MAX);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(
+                usize::try_from(capacity / TYPICAL_WEIGHT).unwrap_or(usize::MAX),
+            )
+            .weight_capacity(capacity)
+            .shards(shards.clamp(1, 64))
+            .build()
+            .expect("the capacity and the estimate are both set");
+        Self {
+            entries: Cache::with_options(
+                options,
+                ByBytes,
+                quick_cache::DefaultHashBuilder::default(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+            sweeping: RwLock::new(()),
+            clock,
+        }
+    }
+
+    fn entry(&self, bytes: impl Into<Arc<[u8]>>, life: Duration) -> Entry {
+        let life = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
+        Entry {
+            bytes: bytes.into(),
+            expires: self.clock.now().saturating_add(life),
+        }
+    }
+
+    fn read(&self, key: &str) -> Option<Vec<u8>> {
+        let entry = self.entries.get(key)?;
+        if entry.is_live(self.clock.now()) {
+            return Some(entry.bytes.to_vec());
+        }
+        // It may have been replaced since: only a dead one goes.
+        let now = self.clock.now();
+        self.entries.remove_if(key, |entry| !entry.is_live(now));
+        None
+    }
+
+    /// Replaces what is under `key` if `accept` says so, all under one lock.
+    /// `accept` sees only what is still alive; its error is what is there.
+    fn replace_if<T>(
+        &self,
+        key: &str,
+        new: Entry,
+        accept: impl Fn(Option<&[u8]>) -> Result<(), T>,
+    ) -> Result<(), T> {
+        let _no_sweep = self.sweeping.read().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        let result = self.entries.entry(key, None, |_, entry| {
+            let present = entry.is_live(now).then_some(&*entry.bytes);
+            match accept(present) {
+                Ok(()) => EntryAction::ReplaceWithGuard,
+                Err(refusal) => EntryAction::Retain(refusal),
+            }
+        });
+        match result {
+            EntryResult::Retained(refusal) => Err(refusal),
+            EntryResult::Vacant(guard) => {
+                accept(None)?;
+                // This fails when the key was removed or set in between: then
+                // that came after this.
+                drop(guard.insert(new));
+                Ok(())
+            }
+            EntryResult::Replaced(guard, _) => {
+                drop(guard.insert(new));
+                Ok(())
+            }
+            EntryResult::Removed(..) | EntryResult::Timeout => {
+                unreachable!("neither is asked for")
+            }
+        }
+    }
+
+    fn remove_live(&self, key: &str) -> bool {
+        let now = self.clock.now();
+        self.entries
+            .remove(key)
+            .is_some_and(|(_, entry)| entry.is_live(now))
+    }
+}
+
+/// Everything here is done when the future is made: nothing waits.
+fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, Error>> {
+    Box::pin(std::future::ready(Ok(value)))
+}
+
+impl RemoteStore for MemoryStore {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
+        Box::pin(async move { Ok(self.read(key)) })
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, Error>> {
+        Box::pin(async move { Ok(keys.iter().map(|key| self.read(key)).collect()) })
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a str,
+        lease: &'a [u8],
+        life: Duration,
+        over: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
+        Box::pin(async move {
+            let placed = self.replace_if(key, self.entry(lease, life), |present| match present {
+                Some(bytes) if over != Some(bytes) => Err(bytes.to_vec()),
+                _ => Ok(()),
+            });
+            Ok(placed.err())
+        })
+    }
+
+    fn seize<'a>(
+        &'a self,
+        key: &'a str,
+        lease: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.set(key, lease.to_vec(), life)
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        lease: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        self.fill(key, lease, lease.to_vec(), life)
+    }
+
+    fn fill<'a>(
+        &'a self,
+        key: &'a str,
+        lease: &'a [u8],
+        value: Vec<u8>,
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            let filled = self.replace_if(key, self.entry(value, life), |present| {
+                if present == Some(lease) {
+                    Ok(())
+                } else {
+                    Err(())
+                }
+            });
+            Ok(filled.is_ok())
+        })
+    }
+
+    fn abandon(&self, key: &str, lease: &[u8]) {
+        self.entries.remove_if(key, |entry| &*entry.bytes == lease);
+    }
+
+    fn set<'a>(
+        &'a self,
+        key: &'a str,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.entries.insert(key.to_owned(), self.entry(value, life));
+            Ok(())
+        })
+    }
+
+    fn set_many(
+        &self,
+        entries: Vec<(String, Vec<u8>, Duration)>,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            for (key, value, life) in entries {
+                self.entries.insert(key, self.entry(value, life));
+            }
+            Ok(())
+        })
+    }
+
+    fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move { Ok(keys.iter().filter(|key| self.remove_live(key)).count() as u64) })
+    }
+
+    fn sweep<'a>(&'a self, pattern: &'a Pattern) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let _alone = self
+                .sweeping
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            let removed = AtomicU64::new(0);
+            self.entries.retain(|key, entry| {
+                if !pattern.matches(key.as_bytes()) {
+                    return true;
+                }
+                let live = u64::from(entry.is_live(now));
+                removed.fetch_add(live, Ordering::Relaxed);
+                false
+            });
+            Ok(removed.into_inner())
+        })
+    }
+
+    fn life<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {
+        let now = self.clock.now();
+        ready(
+            self.entries
+                .peek(key)
+                .filter(|entry| entry.is_live(now))
+                .map(|entry| Duration::from_millis(entry.expires - now)),
+        )
+    }
+}

@@ -1,0 +1,417 @@
+//! The runtime: what is built once and installed when a service starts.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+use crate::cache::handle::Cache;
+use crate::cache::{Engine, Settings};
+use crate::config::{Environment, check_namespace};
+#[cfg(feature = "redis")]
+use crate::conn::{Link, Timeouts, address::Address};
+use crate::error::{Error, ErrorKind};
+use crate::observe::Observation;
+use crate::remote::RemoteStore;
+use crate::remote::memory::MemoryStore;
+#[cfg(feature = "redis")]
+use crate::remote::redis::{PRELOADED, RedisStore};
+use crate::time::{Clock, ManualClock};
+
+/// A cache on Redis, Valkey or an embedded store. Cheap to clone; clones are
+/// the same runtime.
+///
+/// ```no_run
+/// use cacheable_runtime::Runtime;
+///
+/// # async fn start() -> Result<(), cacheable_runtime::Error> {
+/// // REDIS_URL names the server; without it the embedded store is used.
+/// Runtime::from_env().await?.install()?;
+/// # Ok(()) }
+/// ```
+///
+/// It lives on the Tokio runtime it was built in: a test that uses Redis
+/// builds its own, and hands it to a method by `runtime = …`.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) engine: Engine,
+    #[cfg(feature = "redis")]
+    link: Option<Arc<Link>>,
+}
+
+static GLOBAL: OnceCell<Runtime> = OnceCell::new();
+
+impl Runtime {
+    /// The runtime that the environment describes:
+    ///
+    /// | variable | meaning | default |
+    /// |---|---|---|
+    /// | `REDIS_URL` | the server, `redis://[[user]:password@]host[:port][/database]` | the embedded store |
+    /// | `REDIS_CONNECTION_TIMEOUT` | milliseconds to connect in | 5000 |
+    /// | `REDIS_COMMAND_TIMEOUT` | milliseconds to answer in | 5000 |
+    /// | `REDIS_POOL_SIZE` | the most connections this process may open | 10 |
+    ///
+    /// It starts when the server is away, and uses it as soon as it is there.
+    ///
+    /// # Errors
+    /// [`is_configuration`](Error::is_configuration): a variable that cannot
+    /// be used. The message names it, says what to write, and never holds the
+    /// password.
+    pub async fn from_env() -> Result<Self, Error> {
+        let environment = Environment::read()?;
+        let mut builder = Self::builder();
+        if let Some(url) = environment.url {
+            builder.redis = Some((crate::config::variable::URL, url));
+        }
+        if let Some(timeout) = environment.connect_timeout {
+            builder = builder.connect_timeout(timeout);
+        }
+        if let Some(timeout) = environment.command_timeout {
+            builder = builder.command_timeout(timeout);
+        }
+        if let Some(size) = environment.pool_size {
+            builder = builder.pool_size(size);
+        }
+        builder.build().await
+    }
+
+    /// A runtime over a store of its own in this process: every promise that
+    /// concerns one process, and no server.
+    ///
+    /// ```
+    /// use cacheable_runtime::{Runtime, cacheable};
+    ///
+    /// #[cacheable(ttl = 60, key_prefix = "square", runtime = runtime)]
+    /// async fn square(runtime: &Runtime, number: u64) -> u64 {
+    ///     number * number
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub fn embedded() -> Self {
+        Self::builder().build_embedded()
+    }
+
+    /// A runtime with settings of one's own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Makes this the runtime of every annotated method that names no other.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyInstalled`]: there is one. It stays: methods that
+    /// run already must not change their cache.
+    pub fn install(&self) -> Result<(), Error> {
+        GLOBAL.set(self.clone()).map_err(|_| {
+            Error::new(
+                ErrorKind::AlreadyInstalled,
+                "a runtime is already installed in this process: install one when the service \
+                 starts, and name others in the attributes with `runtime = …`",
+            )
+        })
+    }
+
+    /// The installed runtime.
+    pub fn global() -> Option<Self> {
+        GLOBAL.get().cloned()
+    }
+
+    /// The installed runtime's engine, without counting a reference.
+    pub(crate) fn global_engine() -> Option<&'static Engine> {
+        GLOBAL.get().map(|runtime| &runtime.engine)
+    }
+
+    /// Entries under keys of one's own.
+    pub fn cache(&self) -> Cache {
+        Cache::new(self.engine.clone())
+    }
+
+    /// What the cache did so far, per method.
+    pub fn observe(&self) -> Observation {
+        self.engine.observe().snapshot()
+    }
+
+    /// Waits until no load is running, for at most `deadline`, and closes the
+    /// connection. Leases of loads that run on end by themselves. Afterwards
+    /// annotated methods run uncached on Redis, and handles return
+    /// [`ErrorKind::ShutDown`]; the embedded store has nothing to close and
+    /// stays usable.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let idle = self.engine.idle();
+        // When loads outlive the deadline there is nothing more to wait for.
+        drop(tokio::time::timeout(deadline, idle).await);
+        #[cfg(feature = "redis")]
+        if let Some(link) = &self.link {
+            link.close().await;
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One mebibyte, for sizes: `64 * MIB`.
+pub const MIB: u64 = 1024 * 1024;
+
+/// How a [`Runtime`] is to be.
+///
+/// ```
+/// use cacheable_runtime::{MIB, Runtime};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cacheable_runtime::Error> {
+/// let runtime = Runtime::builder()
+///     .namespace("shop")
+///     .embedded_capacity(16 * MIB)
+///     .build()
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    /// The address, and what it is called in errors.
+    redis: Option<(&'static str, String)>,
+    namespace: Option<String>,
+    connect_timeout: Duration,
+    command_timeout: Duration,
+    pool_size: u32,
+    require_connection: bool,
+    embedded_capacity: u64,
+    max_value: usize,
+    lease: Duration,
+    clock: Option<ManualClock>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            redis: None,
+            namespace: None,
+            connect_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(5),
+            pool_size: 10,
+            require_connection: false,
+            embedded_capacity: 64 * MIB,
+            max_value: MIB as usize,
+            lease: Duration::from_secs(10),
+            clock: None,
+        }
+    }
+}
+
+/// How long a start waits for a server that does not answer at all.
+#[cfg(feature = "redis")]
+const START_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Builder {
+    /// The server, `redis://[[user]:password@]host[:port][/database]`, or
+    /// `unix:///path`; `rediss://` with the feature `tls`. Default: the
+    /// embedded store.
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(("the address given to `redis(…)`", url.into()));
+        self
+    }
+
+    /// What every key, channel and pattern begins with, before a colon; two
+    /// services on one server take different ones. Default: nothing.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// How long connecting may take. Default: 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take to answer a command. Default: 5 s.
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.command_timeout = timeout;
+        self
+    }
+
+    /// The most connections that this process may open to the server. One
+    /// carries the commands of all tasks at once, so one is what it opens.
+    /// Default: 10.
+    pub fn pool_size(mut self, size: u32) -> Self {
+        self.pool_size = size;
+        self
+    }
+
+    /// Fails the start when the server cannot be reached. Default: it starts,
+    /// runs uncached, and connects as soon as it can.
+    pub fn require_connection(mut self) -> Self {
+        self.require_connection = true;
+        self
+    }
+
+    /// How many bytes the embedded store may hold, keys and overhead included;
+    /// what is used least goes first. Default: 64 [`MIB`].
+    pub fn embedded_capacity(mut self, bytes: u64) -> Self {
+        self.embedded_capacity = bytes;
+        self
+    }
+
+    /// The largest value that is kept, in encoded bytes; a larger one is
+    /// returned to the caller and counted. Default: 1 [`MIB`].
+    pub fn max_value_size(mut self, bytes: usize) -> Self {
+        self.max_value = bytes;
+        self
+    }
+
+    /// How long a process that loads a value and is never heard of again holds
+    /// up the others. A running load renews it. Default: 10 s.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// A clock for tests; only the embedded store follows it. Default: the
+    /// server's clock, or this process's.
+    pub fn clock(mut self, clock: &ManualClock) -> Self {
+        self.clock = Some(clock.clone());
+        self
+    }
+
+    /// Builds the runtime. With Redis, it waits for the first attempt to
+    /// connect, for one second at most.
+    ///
+    /// # Errors
+    /// [`is_configuration`](Error::is_configuration): a setting that cannot be
+    /// used. With [`require_connection`](Self::require_connection), also why
+    /// the server cannot be reached.
+    pub async fn build(self) -> Result<Runtime, Error> {
+        self.check()?;
+        match &self.redis {
+            None => Ok(self.build_embedded()),
+            Some((setting, url)) => {
+                let (setting, url) = (*setting, url.clone());
+                self.build_redis(setting, &url).await
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |message: &str| Err(Error::new(ErrorKind::Configuration, message));
+        if let Some(namespace) = &self.namespace {
+            check_namespace(namespace)?;
+        }
+        if self.connect_timeout.is_zero() || self.command_timeout.is_zero() {
+            return refuse(
+                "a timeout of zero lets nothing succeed: write one such as Duration::from_secs(5)",
+            );
+        }
+        if self.pool_size == 0 {
+            return refuse("a pool of no connections reaches no server: write 1 or more");
+        }
+        if self.lease < Duration::from_millis(100) {
+            return refuse(
+                "a lease under 100 ms ends before it can be renewed: write one such as Duration::from_secs(10)",
+            );
+        }
+        if self.max_value == 0 {
+            return refuse("a largest value of 0 bytes keeps nothing: write one such as 1 << 20");
+        }
+        if self.redis.is_none() && self.embedded_capacity < 4 * self.max_value as u64 {
+            return refuse(
+                "the embedded store is too small: `embedded_capacity` must hold four values of `max_value_size`",
+            );
+        }
+        if self.redis.is_some() && self.clock.is_some() {
+            return refuse(
+                "a manual clock cannot move a server's time: leave out `clock(…)` or `redis(…)`",
+            );
+        }
+        Ok(())
+    }
+
+    fn build_embedded(self) -> Runtime {
+        let clock = match &self.clock {
+            Some(clock) => Clock::Manual(clock.clone()),
+            None => Clock::process(),
+        };
+        let store = MemoryStore::new(self.embedded_capacity, self.max_value as u64, clock.clone());
+        Runtime {
+            engine: self.engine(Arc::new(store), clock, false),
+            #[cfg(feature = "redis")]
+            link: None,
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    async fn build_redis(self, setting: &'static str, url: &str) -> Result<Runtime, Error> {
+        let address = Address::parse(setting, url)?;
+        let timeouts = Timeouts {
+            connect: self.connect_timeout,
+            command: self.command_timeout,
+        };
+        let patience = if self.require_connection {
+            self.connect_timeout
+        } else {
+            self.connect_timeout.min(START_PATIENCE)
+        };
+        let clock = Clock::process();
+        let link = Link::open(address, timeouts, &*PRELOADED, clock.clone(), patience).await;
+        if self.require_connection
+            && let Some(error) = link.trouble()
+        {
+            link.close().await;
+            return Err(error);
+        }
+        let link = Arc::new(link);
+        let store = RedisStore::new(Arc::clone(&link));
+        Ok(Runtime {
+            engine: self.engine(Arc::new(store), clock, true),
+            link: Some(link),
+        })
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[allow(
+        clippy::unused_async,
+        reason = "the same call with and without the feature"
+    )]
+    async fn build_redis(self, setting: &'static str, _: &str) -> Result<Runtime, Error> {
+        Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "{setting} asks for a server, which needs the feature `redis` of cacheable-runtime"
+            ),
+        ))
+    }
+
+    fn engine(self, store: Arc<dyn RemoteStore>, clock: Clock, renews: bool) -> Engine {
+        let settings = Settings {
+            namespace: self
+                .namespace
+                .map_or_else(String::new, |namespace| namespace + ":"),
+            max_value: self.max_value,
+            lease: self.lease,
+            renews,
+        };
+        Engine::new(store, clock, settings)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address holds a password.
+        f.debug_struct("Builder")
+            .field("redis", &self.redis.is_some())
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// For `runtime = …` in an attribute, whatever holds the runtime there.
+#[doc(hidden)]
+pub fn engine_of<R: Borrow<Runtime> + ?Sized>(runtime: &R) -> Option<&Engine> {
+    Some(&runtime.borrow().engine)
+}

@@ -1,0 +1,140 @@
+//! One clock for every decision about age: the server's when there is one,
+//! this process's otherwise. Nobody else reads the time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch, as the store counts them.
+pub(crate) type Millis = u64;
+
+/// Where the time comes from. Cheap to clone; clones agree.
+#[derive(Clone, Debug)]
+pub(crate) enum Clock {
+    /// A monotonic clock set to an epoch time: a step of the machine's wall
+    /// clock neither expires nor revives an entry.
+    Process(Arc<ProcessClock>),
+    Manual(ManualClock),
+}
+
+#[derive(Debug)]
+pub(crate) struct ProcessClock {
+    started: Instant,
+    /// Epoch milliseconds at `started`, in the store's reckoning.
+    epoch_at_start: AtomicI64,
+}
+
+impl Clock {
+    pub(crate) fn process() -> Self {
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self::Process(Arc::new(ProcessClock {
+            started: Instant::now(),
+            epoch_at_start: AtomicI64::new(signed(since_epoch)),
+        }))
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        match self {
+            Self::Process(clock) => {
+                let elapsed = signed(clock.started.elapsed());
+                let epoch = clock.epoch_at_start.load(Ordering::Relaxed);
+                u64::try_from(epoch + elapsed).unwrap_or(0)
+            }
+            Self::Manual(clock) => clock.now(),
+        }
+    }
+
+    /// Follows the server: it said `server_now` in answer to a question that
+    /// was on its way for `round_trip`. The true time lies within half of it.
+    pub(crate) fn follow(&self, server_now: Millis, round_trip: Duration) {
+        if let Self::Process(clock) = self {
+            let now = i64::try_from(server_now).unwrap_or(i64::MAX);
+            let epoch = now + signed(round_trip) / 2 - signed(clock.started.elapsed());
+            clock.epoch_at_start.store(epoch, Ordering::Relaxed);
+        }
+    }
+}
+
+fn signed(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A clock that moves only when told to, for tests over the embedded store.
+///
+/// ```
+/// use cacheable_runtime::{ManualClock, Runtime};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cacheable_runtime::Error> {
+/// let clock = ManualClock::new();
+/// let runtime = Runtime::builder().clock(&clock).build().await?;
+/// let cache = runtime.cache();
+///
+/// cache.set("greeting", "hello", Duration::from_secs(60)).await?;
+/// clock.advance(Duration::from_secs(61));
+/// assert_eq!(cache.get::<String>("greeting").await?, None);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ManualClock {
+    now: Arc<AtomicU64>,
+}
+
+impl ManualClock {
+    /// A clock that stands at a fixed time until [`advance`](Self::advance)d.
+    pub fn new() -> Self {
+        // Any time after the epoch serves; this one is easy to recognise.
+        Self {
+            now: Arc::new(AtomicU64::new(1_000_000_000_000)),
+        }
+    }
+
+    /// Moves the clock, and every clone of it, forward.
+    pub fn advance(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.now.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    fn now(&self) -> Millis {
+        self.now.load(Ordering::SeqCst)
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManualClock")
+            .field("millis", &self.now())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_the_server_by_half_the_round_trip() {
+        let clock = Clock::process();
+        clock.follow(5_000_000, Duration::from_millis(40));
+        let now = clock.now();
+        assert!((5_000_020..5_010_000).contains(&now), "{now}");
+    }
+
+    #[test]
+    fn a_manual_clock_moves_with_its_clones() {
+        let manual = ManualClock::new();
+        let clock = Clock::Manual(manual.clone());
+        let before = clock.now();
+        manual.advance(Duration::from_millis(7));
+        assert_eq!(clock.now(), before + 7);
+    }
+}

@@ -1,0 +1,4 @@
+//! Suites against a real server.
+
+mod harness;
+mod scan_match;
