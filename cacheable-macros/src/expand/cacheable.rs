@@ -25,7 +25,7 @@ fn call(model: &Cacheable) -> TokenStream {
     let runtime = runtime(model.runtime.as_ref(), &model.krate);
     let key = writer(&model.key, &model.krate);
     let looked_up = quote_spanned!(Span::mixed_site()=> #site.call(#runtime, #key));
-    let bypassed = quote_spanned!(Span::mixed_site()=> #site.bypass());
+    let bypassed = quote_spanned!(Span::mixed_site()=> #site.bypass(#runtime));
     let call = condition(model.when.as_ref(), &looked_up, &bypassed);
     let lives =
         lives(model).map(|(setter, life)| quote_spanned!(Span::mixed_site()=> .#setter(|| #life)));
