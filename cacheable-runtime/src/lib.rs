@@ -1,8 +1,13 @@
 //! Cached, coherent async service methods by writing one attribute.
 
+// Used by the engine.
+#[cfg_attr(not(test), allow(dead_code))]
 mod codec;
 mod error;
 mod key;
 mod pattern;
 
+#[doc(hidden)]
+pub use codec::CodecChoice;
+pub use codec::CodecId;
 pub use error::{Error, ErrorKind};
