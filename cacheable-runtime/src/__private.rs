@@ -9,6 +9,7 @@ pub use crate::cache::shape::{
 };
 pub use crate::cache::site::{MethodKey, Site};
 pub use crate::key::KeyWriter;
+pub use crate::key::owner::{AnyOwner, ConcreteOwner, Owner};
 pub use crate::runtime::engine_of as runtime;
 
 /// The installed runtime.
@@ -29,6 +30,43 @@ pub mod codec {
     /// `codec = "json"`, which [`json_codec!`](super::json_codec) leads to.
     #[cfg(feature = "json")]
     pub const JSON: CodecChoice = CodecChoice::Json;
+}
+
+/// The descriptor of an annotated method: one static, wherever it is written.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __site {
+    ($descriptor:ident($($name:expr),+) $(.$setter:ident($value:expr))*) => {{
+        static SITE: $crate::__private::$descriptor = $crate::__private::$descriptor::new(
+            $($name,)+
+            ::core::concat!(::core::file!(), ":", ::core::line!()),
+        )$(.$setter($value))*;
+        &SITE
+    }};
+}
+
+/// Writes the type that a method belongs to where its entries could meet those
+/// of another type: in a generic `impl`, and in a default method of a trait.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __owner {
+    ($key:expr, $owner:ty) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::{AnyOwner as _, ConcreteOwner as _};
+        (&&$crate::__private::Owner::<$owner>::new()).write($key);
+    }};
+}
+
+/// A branch that never runs and tells the compiler what the body around it
+/// returns, so that a type mistake in the body is reported there.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __returns {
+    ($returned:ty) => {
+        if let ::core::option::Option::Some(returned) = ::core::option::Option::None::<$returned> {
+            return returned;
+        }
+    };
 }
 
 /// The shape of a return type.
@@ -75,4 +113,7 @@ macro_rules! __json_codec {
     };
 }
 
-pub use crate::{__json_codec as json_codec, __shape as shape, __shape_of_key as shape_of_key};
+pub use crate::{
+    __json_codec as json_codec, __owner as owner, __returns as returns, __shape as shape, __shape_of_key as shape_of_key,
+    __site as site,
+};
