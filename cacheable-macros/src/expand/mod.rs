@@ -92,12 +92,7 @@ fn local(name: &str) -> Ident {
 ///
 /// The body is pinned here and lent to the runtime: its state is held once, beside the
 /// arguments, and not a second time in the future of the runtime.
-fn wrap(
-    function: &Function,
-    krate: &Krate,
-    call: &TokenStream,
-    run: &TokenStream,
-) -> TokenStream {
+fn wrap(function: &Function, krate: &Krate, call: &TokenStream, run: &TokenStream) -> TokenStream {
     let private = krate.private();
     let [call_local, body_local] = ["__cacheable_call", "__cacheable_body"].map(local);
     let output = function
