@@ -22,8 +22,6 @@ pub use cacheable_macros::{cache_invalidate, cache_put, cacheable};
 
 pub use cache::handle::{Cache, Clear, Inspection};
 pub use cache::site::MethodKey;
-#[cfg(feature = "macros")]
-pub use cacheable_macros::{cache_invalidate, cache_put, cacheable};
 pub use codec::{CodecChoice, CodecId};
 pub use error::{Error, ErrorKind};
 pub use key::{IntoKey, Key};
