@@ -1,51 +1,68 @@
-//! One function for each store that the cases run over.
+//! The stores that the cases run over.
 
 use std::time::Duration;
 
-use cacheable_runtime::{Cache, Runtime};
+use cacheable_runtime::{Builder, Runtime};
 use cacheable_tests::RedisServer;
-
-/// An empty store, and what looks at it.
-pub(crate) struct Subject {
-    pub(crate) runtime: Runtime,
-    pub(crate) cache: Cache,
-    /// Another runtime over the same entries, as another process would be.
-    pub(crate) sibling: Runtime,
-    /// Another service, which must not notice the first.
-    pub(crate) neighbour: Runtime,
-}
-
-pub(crate) async fn embedded() -> Subject {
-    let runtime = Runtime::embedded();
-    // Nobody else can reach into a process: the same runtime stands in.
-    subject(runtime.clone(), runtime, Runtime::embedded())
-}
-
-pub(crate) async fn redis() -> Subject {
-    let server = RedisServer::shared();
-    let namespace = server.namespace();
-    let connect = async |namespace: String| {
-        let builder = Runtime::builder().redis(server.url()).namespace(namespace);
-        builder.require_connection().build().await.unwrap()
-    };
-    subject(
-        connect(namespace.clone()).await,
-        connect(namespace).await,
-        connect(server.namespace()).await,
-    )
-}
-
-fn subject(runtime: Runtime, sibling: Runtime, neighbour: Runtime) -> Subject {
-    Subject {
-        cache: runtime.cache(),
-        runtime,
-        sibling,
-        neighbour,
-    }
-}
 
 /// Long enough to be there when the test ends.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 
 /// How long anything may take that must happen at last.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One store, for one case: what it keeps is seen by no other case.
+pub(crate) struct Store {
+    place: Place,
+}
+
+enum Place {
+    /// The only runtime that this store can have.
+    Embedded(Runtime),
+    /// A namespace of the server.
+    Redis(String),
+}
+
+impl Store {
+    pub(crate) fn embedded() -> Self {
+        Self {
+            place: Place::Embedded(Runtime::embedded()),
+        }
+    }
+
+    pub(crate) fn redis() -> Self {
+        Self {
+            place: Place::Redis(RedisServer::shared().namespace()),
+        }
+    }
+
+    /// Another store of this kind, on the same server if there is one.
+    pub(crate) fn neighbour(&self) -> Self {
+        match self.place {
+            Place::Embedded(_) => Self::embedded(),
+            Place::Redis(_) => Self::redis(),
+        }
+    }
+
+    /// A runtime over this store. On Redis each is as good as a process of its
+    /// own: it shares nothing with the others but the server.
+    pub(crate) async fn runtime(&self) -> Runtime {
+        self.runtime_with(|builder| builder).await
+    }
+
+    pub(crate) async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
+        match &self.place {
+            Place::Embedded(runtime) => runtime.clone(),
+            Place::Redis(namespace) => {
+                let builder = Runtime::builder()
+                    .redis(RedisServer::shared().url())
+                    .namespace(namespace)
+                    .require_connection();
+                adjust(builder)
+                    .build()
+                    .await
+                    .expect("the shared server is up")
+            }
+        }
+    }
+}

@@ -2,10 +2,20 @@
 
 use cacheable_runtime::{ErrorKind, Policy};
 
-use crate::stores::{LONG, Subject};
+use crate::on_every_store;
+use crate::stores::{LONG, Store};
 
-pub(crate) async fn are_literal(store: Subject) {
-    let cache = &store.cache;
+on_every_store![
+    are_literal,
+    may_be_any_text,
+    are_checked,
+    of_the_runtime_are_refused,
+    of_a_namespace_are_its_own,
+];
+
+async fn are_literal(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
     for key in ["a*", "ab", "a?", "a[b]", "a\\b"] {
         cache.set(key, key, LONG).await.unwrap();
     }
@@ -17,8 +27,9 @@ pub(crate) async fn are_literal(store: Subject) {
     assert_eq!(cache.get("ab").await.unwrap(), Some("ab".to_owned()));
 }
 
-pub(crate) async fn may_be_any_text(store: Subject) {
-    let cache = &store.cache;
+async fn may_be_any_text(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
     let longest = "k".repeat(1024);
     let keys = [" ", "\u{fc}:\u{6570}", "a b", ":", "{x}", "'", &longest];
     for key in keys {
@@ -28,8 +39,9 @@ pub(crate) async fn may_be_any_text(store: Subject) {
     assert!(found.into_iter().eq(keys.map(|key| Some(key.to_owned()))));
 }
 
-pub(crate) async fn are_checked(store: Subject) {
-    let cache = &store.cache;
+async fn are_checked(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
     let long = "k".repeat(1025);
     for key in ["", "a\nb", "\0", &long] {
         let errors = [
@@ -50,8 +62,9 @@ pub(crate) async fn are_checked(store: Subject) {
     assert_eq!(cache.get::<i32>("good").await.unwrap(), None);
 }
 
-pub(crate) async fn of_the_runtime_are_refused(store: Subject) {
-    let cache = &store.cache;
+async fn of_the_runtime_are_refused(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
     for key in ["session:1", "lock:import", "limit:api:1", "stream:orders"] {
         let error = cache.set(key, &1, LONG).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Key, "{error}");
@@ -62,17 +75,16 @@ pub(crate) async fn of_the_runtime_are_refused(store: Subject) {
     cache.set("sessions:1", &1, LONG).await.unwrap();
 }
 
-pub(crate) async fn of_a_namespace_are_its_own(store: Subject) {
-    let neighbour = store.neighbour.cache();
-    store.cache.set("key", "mine", LONG).await.unwrap();
+async fn of_a_namespace_are_its_own(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
+    let neighbour = store.neighbour().runtime().await.cache();
+    cache.set("key", "mine", LONG).await.unwrap();
     neighbour.set("key", "theirs", LONG).await.unwrap();
-    assert_eq!(
-        store.cache.get("key").await.unwrap(),
-        Some("mine".to_owned())
-    );
-    assert!(store.cache.remove("key").await.unwrap());
-    store.cache.set("key", "mine", LONG).await.unwrap();
-    assert_eq!(store.cache.clear("*").unrestricted().await.unwrap(), 1);
+    assert_eq!(cache.get("key").await.unwrap(), Some("mine".to_owned()));
+    assert!(cache.remove("key").await.unwrap());
+    cache.set("key", "mine", LONG).await.unwrap();
+    assert_eq!(cache.clear("*").unrestricted().await.unwrap(), 1);
     assert_eq!(
         neighbour.get("key").await.unwrap(),
         Some("theirs".to_owned())

@@ -2,7 +2,15 @@
 
 use cacheable_runtime::{Cache, ErrorKind};
 
-use crate::stores::{LONG, Subject};
+use crate::on_every_store;
+use crate::stores::{LONG, Store};
+
+on_every_store![
+    removes_what_matches_and_counts,
+    reads_patterns_as_redis_does,
+    covers_thousands,
+    refuses_what_reaches_too_far,
+];
 
 async fn fill(cache: &Cache, keys: &[&str]) {
     let entries = keys.iter().map(|key| (*key, &1));
@@ -17,8 +25,9 @@ async fn left(cache: &Cache, keys: &[&str]) -> Vec<String> {
         .collect()
 }
 
-pub(crate) async fn removes_what_matches_and_counts(store: Subject) {
-    let cache = &store.cache;
+async fn removes_what_matches_and_counts(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
     let keys = [
         "api:users:1",
         "api:users:2:posts",
@@ -26,20 +35,21 @@ pub(crate) async fn removes_what_matches_and_counts(store: Subject) {
         "api:posts:1",
         "xapi:users:1",
     ];
-    fill(cache, &keys).await;
+    fill(&cache, &keys).await;
     assert_eq!(cache.clear("api:users:*").await.unwrap(), 2);
-    assert_eq!(left(cache, &keys).await, keys[2..]);
+    assert_eq!(left(&cache, &keys).await, keys[2..]);
     assert_eq!(cache.clear("api:users:*").await.unwrap(), 0);
     // A pattern without a wildcard is one key.
     assert_eq!(cache.clear("api:user").await.unwrap(), 1);
-    assert_eq!(left(cache, &keys).await, keys[3..]);
+    assert_eq!(left(&cache, &keys).await, keys[3..]);
     // Dropped before it is awaited: nothing happens.
     drop(cache.clear("api:*"));
-    assert_eq!(left(cache, &keys).await, keys[3..]);
+    assert_eq!(left(&cache, &keys).await, keys[3..]);
 }
 
-pub(crate) async fn reads_patterns_as_redis_does(store: Subject) {
-    let cache = &store.cache;
+async fn reads_patterns_as_redis_does(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
     let keys = [
         "k:a", "k:b", "k:ab", "k:*", "k:[a]", "k:\\", "k:^", "k:\u{e9}",
     ];
@@ -56,7 +66,7 @@ pub(crate) async fn reads_patterns_as_redis_does(store: Subject) {
         ("k:*b", vec!["k:b", "k:ab"]),
         ("K:*", vec![]),
     ] {
-        fill(cache, &keys).await;
+        fill(&cache, &keys).await;
         assert_eq!(
             cache.clear(pattern).await.unwrap(),
             covered.len() as u64,
@@ -64,12 +74,13 @@ pub(crate) async fn reads_patterns_as_redis_does(store: Subject) {
         );
         let mut expected = keys.to_vec();
         expected.retain(|key| !covered.contains(key));
-        assert_eq!(left(cache, &keys).await, expected, "{pattern}");
+        assert_eq!(left(&cache, &keys).await, expected, "{pattern}");
     }
 }
 
-pub(crate) async fn covers_thousands(store: Subject) {
-    let cache = &store.cache;
+async fn covers_thousands(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
     let entries = |name: &'static str, count| (0..count).map(move |n| (format!("{name}:{n}"), &1));
     cache.set_many(entries("go", 5_000), LONG).await.unwrap();
     cache.set_many(entries("stay", 1_000), LONG).await.unwrap();
@@ -79,9 +90,10 @@ pub(crate) async fn covers_thousands(store: Subject) {
     assert_eq!(cache.clear("*").unrestricted().await.unwrap(), 1_000);
 }
 
-pub(crate) async fn refuses_what_reaches_too_far(store: Subject) {
-    let cache = &store.cache;
-    fill(cache, &["a", "b"]).await;
+async fn refuses_what_reaches_too_far(store: Store) {
+    let runtime = store.runtime().await;
+    let cache = runtime.cache();
+    fill(&cache, &["a", "b"]).await;
     for (pattern, said) in [
         ("*", "unrestricted"),
         ("?", "unrestricted"),
@@ -103,7 +115,7 @@ pub(crate) async fn refuses_what_reaches_too_far(store: Subject) {
         let said = said.strip_prefix("reserved or ").unwrap_or(said);
         assert!(text.contains(said), "{pattern}: {text}");
     }
-    assert_eq!(left(cache, &["a", "b"]).await, ["a", "b"]);
+    assert_eq!(left(&cache, &["a", "b"]).await, ["a", "b"]);
     for malformed in ["", "a[", "a\\"] {
         assert!(cache.clear(malformed).unrestricted().await.is_err());
     }
