@@ -17,6 +17,9 @@ mod runtime;
 mod sync;
 mod time;
 
+#[cfg(feature = "macros")]
+pub use cacheable_macros::{cache_invalidate, cache_put, cacheable};
+
 pub use cache::handle::{Cache, Clear, Inspection};
 pub use cache::site::MethodKey;
 pub use codec::{CodecChoice, CodecId};

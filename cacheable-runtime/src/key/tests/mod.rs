@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use super::{IntoKey, Key, KeyWriter};
 use crate::error::ErrorKind;
 use crate::pattern::Pattern;
+use model::Value;
 
 /// The text of one value.
 fn text_of<T: Serialize + ?Sized>(value: &T) -> String {
@@ -154,6 +155,8 @@ fn nesting_is_kept() {
     check_differ(&(("a", "b"), "c"), &("a", ("b", "c")));
     check_differ(&vec![1, 2], &vec![vec![1, 2]]);
     check_differ(&Vec::<Vec<u8>>::new(), &vec![Vec::<u8>::new()]);
+    check_differ(&(vec![1], 2), &(vec![1, 2],));
+    check_differ(&(vec![1], vec![2]), &(vec![1, 2], Vec::<u8>::new()));
     check_differ(&Vec::<u8>::new(), &());
     check_differ(&Vec::<u8>::new(), &HashMap::<u8, u8>::new());
     check_differ(&vec![()], &Vec::<()>::new());
@@ -163,6 +166,21 @@ fn nesting_is_kept() {
         &BTreeMap::from([("a", 1), ("b", 2)]),
         &BTreeMap::from([("a", 2), ("b", 1)]),
     );
+}
+
+/// Texts that hold the very bytes that the hash separates its parts with.
+#[test]
+fn a_hash_is_not_misled_by_its_own_tags() {
+    for tag in [
+        '\0', '\u{1}', '\u{b}', '\u{c}', '\u{d}', '\u{e}', '\u{f}', 'ÿ',
+    ] {
+        check_differ(&("a", "b"), &(format!("a{tag}b"),));
+        check_differ(&("a", None::<u8>), &(format!("a{tag}"),));
+        check_differ(&("a", "b"), &(format!("a{tag}"), "b"));
+        check_differ(&("a", "b"), &("a", format!("{tag}b")));
+    }
+    check_differ(&(format_args!("a"), "b"), &(format_args!("a\u{b}b"),));
+    check_differ(&Shape::Empty, "Empty");
 }
 
 #[test]
@@ -194,6 +212,12 @@ fn a_map_has_no_order() {
         let other: HashMap<&str, usize> = keys.into_iter().map(|key| (key, one[key])).collect();
         check_same(&one, &other);
     }
+    // Entries that come twice do not cancel out.
+    let twice = |letter: &str| {
+        let entry = |letter: &str| (Value::Str(letter.to_owned()), Value::Unit);
+        Value::Map(vec![entry(letter), entry(letter), entry("c")])
+    };
+    check_differ(&twice("a"), &twice("b"));
     check(&HashMap::from([("b", 1), ("a", 2)]), "(a=2,b=1)");
     check(
         &HashMap::from([((2, 1), "x"), ((1, 9), "y")]),

@@ -242,6 +242,7 @@ pub(super) fn string() -> impl Strategy<Value = String> {
             "(,)", "(=)", "%3A", "%", "0x", "0x61", "@a", "@", "#", "'", "''", "é", "🦀", "\u{a0}",
             "\0", "\u{7f}", "\n", "\u{2028}", "1e5",
         ]).prop_map(str::to_owned),
+        1 => "[ab\0\u{1}\u{b}\u{c}\u{f}ÿ]{1,4}",
         1 => any::<String>(),
         1 => (r"[ab:]", 60..250_usize).prop_map(|(text, times)| text.repeat(times)),
     ]

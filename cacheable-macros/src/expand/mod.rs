@@ -1,0 +1,196 @@
+//! Model to tokens, one attribute a file; here is what they share.
+//!
+//! Locals carry `Span::mixed_site()`, so the user's body and closures cannot see them.
+//! Statics and functions have no such shelter and carry unlikely names instead. The user's
+//! own tokens keep their spans throughout.
+
+mod cacheable;
+mod invalidate;
+mod put;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, Type};
+
+use crate::args::{CacheableArgs, InvalidateArgs, PutArgs};
+use crate::check;
+use crate::diag::Errors;
+use crate::given::{self, Arguments};
+use crate::item::{self, Function};
+use crate::key::{Part, Plan};
+use crate::krate::Krate;
+use crate::model::{Cacheable, Invalidate, Put};
+
+pub(crate) fn cacheable(args: TokenStream, item: TokenStream) -> TokenStream {
+    attribute(
+        "cacheable",
+        args,
+        item,
+        |args: CacheableArgs, function, errors| {
+            Cacheable::new(args, function, errors).map(|model| cacheable::expand(&model))
+        },
+    )
+}
+
+pub(crate) fn cache_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
+    attribute(
+        "cache_invalidate",
+        args,
+        item,
+        |args: InvalidateArgs, function, errors| {
+            Invalidate::new(args, function, errors).map(|model| invalidate::expand(&model))
+        },
+    )
+}
+
+pub(crate) fn cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
+    attribute(
+        "cache_put",
+        args,
+        item,
+        |args: PutArgs, function, errors| {
+            Put::new(args, function, errors).map(|model| put::expand(&model))
+        },
+    )
+}
+
+/// Reads, judges and prints; with mistakes, the item stands beside them as it was, so that
+/// its callers are not reported too.
+fn attribute<A: Arguments>(
+    name: &'static str,
+    args: TokenStream,
+    item: TokenStream,
+    expand: impl FnOnce(A, Function, &mut Errors) -> Option<TokenStream>,
+) -> TokenStream {
+    let mut errors = Errors::new(name);
+    let args = given::read(args, &mut errors);
+    let expanded = match item::parse(item.clone()) {
+        Ok(function) => expand(args, function, &mut errors),
+        Err(problem) => {
+            check::not_a_function(problem, &mut errors);
+            None
+        }
+    };
+    match errors.finish() {
+        None => expanded.expect("a model without mistakes has an expansion"),
+        Some(mistakes) => quote!(#mistakes #item),
+    }
+}
+
+/// A local of the expansion.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The function with its body run by `run`, after `call` was made from the arguments.
+///
+/// The body is pinned where it stands: its state is held once, beside the arguments, and
+/// not moved into the future of the runtime.
+fn wrap(function: &Function, call: &TokenStream, run: &TokenStream) -> TokenStream {
+    let [call_local, body_local, value] =
+        ["call", "body", "value"].map(|name| local(&format!("__cacheable_{name}")));
+    let output = function
+        .output()
+        .map_or_else(|| quote!(()), Type::to_token_stream);
+    let body = &function.body;
+    let allow = lint_underscores(function);
+    // The branch never runs. It tells the compiler what the body returns, so that a type
+    // mistake inside is reported there and not at the attribute.
+    function.with_body(quote_spanned! {Span::mixed_site()=>
+        #allow
+        let #call_local = #call;
+        let #body_local = ::core::pin::pin!(async move {
+            if let ::core::option::Option::Some(#value) = ::core::option::Option::None::<#output> {
+                return #value;
+            }
+            #body
+        });
+        #call_local.#run.await
+    })
+}
+
+/// An argument named `_id` is used after all, by its key.
+fn lint_underscores(function: &Function) -> Option<TokenStream> {
+    function
+        .binding_names()
+        .iter()
+        .any(|name| name.starts_with('_'))
+        .then(|| quote!(#[allow(clippy::used_underscore_binding)]))
+}
+
+/// `|key| { key.arg(&id); }`.
+fn writer(plan: &Plan, krate: &Krate) -> TokenStream {
+    if plan.parts.is_empty() {
+        return quote!(|_| {});
+    }
+    let key = local("__cacheable_key");
+    let private = krate.private();
+    let mut statements = TokenStream::new();
+    let mut chain = TokenStream::new();
+    let end = |chain: &mut TokenStream, statements: &mut TokenStream| {
+        if !chain.is_empty() {
+            let chain = std::mem::take(chain);
+            statements.extend(quote_spanned!(Span::mixed_site()=> #key #chain;));
+        }
+    };
+    for part in &plan.parts {
+        let (link, cfg) = match part {
+            Part::Literal(text) => (quote!(.literal(#text)), &[][..]),
+            Part::Value(expr, cfg) => (quote!(.value(&#expr)), &cfg[..]),
+            Part::Arg(expr, cfg) => (quote!(.arg(&#expr)), &cfg[..]),
+            Part::Type(ty) => (quote!(.type_arg::<#ty>()), &[][..]),
+            Part::Owner => {
+                end(&mut chain, &mut statements);
+                statements
+                    .extend(quote_spanned!(Span::mixed_site()=> #private::owner!(#key, Self);));
+                continue;
+            }
+        };
+        if cfg.is_empty() {
+            chain.extend(link);
+        } else {
+            end(&mut chain, &mut statements);
+            statements.extend(quote_spanned!(Span::mixed_site()=> #(#cfg)* #key #link;));
+        }
+    }
+    end(&mut chain, &mut statements);
+    quote_spanned!(Span::mixed_site()=> |#key| { #statements })
+}
+
+/// `global()`, or what `runtime = ..` says.
+fn runtime(expr: Option<&Expr>, krate: &Krate) -> TokenStream {
+    let private = krate.private();
+    match expr {
+        None => quote_spanned!(Span::mixed_site()=> #private::global()),
+        Some(expr) => quote_spanned!(Span::mixed_site()=> #private::runtime(&#expr)),
+    }
+}
+
+/// `yes`, or `if when { yes } else { no }`.
+fn condition(when: Option<&Expr>, yes: &TokenStream, no: &TokenStream) -> TokenStream {
+    let Some(when) = when else {
+        return yes.clone();
+    };
+    // `x == Id { .. }` reads as the branch's own block without parentheses.
+    let has_braces = when.to_token_stream().into_iter().any(|token| {
+        matches!(token, proc_macro2::TokenTree::Group(group)
+            if group.delimiter() == proc_macro2::Delimiter::Brace)
+    });
+    let when = if has_braces {
+        quote!((#when))
+    } else {
+        quote!(#when)
+    };
+    quote_spanned!(Span::mixed_site()=> if #when { #yes } else { #no })
+}
+
+/// The descriptor's name. Statics are not hygienic, hence the unlikely name.
+fn descriptor() -> Ident {
+    local("__CACHEABLE_SITE")
+}
+
+/// Where a call site is, the same in every build: it says who wrote an entry.
+fn location(function: &Function) -> TokenStream {
+    let end = format!("::{}", function.name());
+    quote_spanned!(Span::mixed_site()=> ::core::concat!(::core::module_path!(), #end))
+}

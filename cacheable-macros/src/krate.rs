@@ -1,0 +1,66 @@
+//! Where the runtime is found: `::cacheable_runtime`, or what `crate = path` says.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Expr, Path};
+
+use crate::args::Slot;
+use crate::diag::Errors;
+
+/// The runtime's crate, as expansions name it.
+pub(crate) struct Krate(TokenStream);
+
+impl Krate {
+    pub(crate) fn from_args(written: &Slot<Expr>, errors: &mut Errors) -> Self {
+        match written.get() {
+            None => Self::default(),
+            Some(expr) => match path_of(expr) {
+                Ok(path) => Self(quote!(#path)),
+                Err(reason) => {
+                    errors.at(
+                        expr,
+                        format_args!(
+                            "`crate` {reason}; write the path under which this crate sees the \
+                             runtime, such as `crate = ::cacheable_runtime`"
+                        ),
+                    );
+                    Self::default()
+                }
+            },
+        }
+    }
+
+    /// A public name of the runtime.
+    pub(crate) fn public(&self, name: &str) -> TokenStream {
+        let name = syn::Ident::new(name, Span::mixed_site());
+        let krate = &self.0;
+        quote_spanned!(Span::mixed_site()=> #krate::#name)
+    }
+
+    /// The hidden module that holds all an expansion may name.
+    pub(crate) fn private(&self) -> TokenStream {
+        let krate = &self.0;
+        quote_spanned!(Span::mixed_site()=> #krate::__private)
+    }
+}
+
+impl Default for Krate {
+    fn default() -> Self {
+        Self(quote_spanned!(Span::mixed_site()=> ::cacheable_runtime))
+    }
+}
+
+fn path_of(expr: &Expr) -> Result<&Path, &'static str> {
+    match expr {
+        Expr::Path(expr) if expr.qself.is_none() => {
+            let plain = |segment: &syn::PathSegment| segment.arguments.is_none();
+            if expr.path.segments.iter().all(plain) {
+                Ok(&expr.path)
+            } else {
+                Err("is a path without type arguments")
+            }
+        }
+        Expr::Lit(_) => Err("is a path, without quotes"),
+        _ => Err("is not a path"),
+    }
+}

@@ -1,0 +1,327 @@
+//! Arguments and function, judged together. A model that exists is valid.
+
+use proc_macro2::TokenStream;
+use quote::format_ident;
+use syn::{Expr, Ident, LitFloat, LitInt, Type, Visibility};
+
+use crate::args::{CacheableArgs, Common, InvalidateArgs, PutArgs};
+use crate::check::{self, Life};
+use crate::diag::Errors;
+use crate::item::{Function, mentions};
+use crate::key::{self, Plan};
+use crate::krate::Krate;
+use crate::{pattern, target};
+
+/// A function under `#[cacheable]`.
+pub(crate) struct Cacheable {
+    pub(crate) function: Function,
+    pub(crate) output: Type,
+    pub(crate) site: Site,
+    pub(crate) key: Plan,
+    pub(crate) when: Option<Expr>,
+    pub(crate) unless: Option<Expr>,
+    pub(crate) runtime: Option<Expr>,
+    pub(crate) companion: Option<Companion>,
+    pub(crate) krate: Krate,
+}
+
+/// What the static descriptor says.
+pub(crate) struct Site {
+    pub(crate) prefix: String,
+    pub(crate) name: Option<String>,
+    pub(crate) ttl: Life,
+    pub(crate) none_ttl: Option<Life>,
+    pub(crate) local_ttl: Option<Life>,
+    pub(crate) jitter: Option<LitFloat>,
+    pub(crate) local: Option<bool>,
+    pub(crate) codec: Option<Codec>,
+    pub(crate) schema: Option<LitInt>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Codec {
+    Auto,
+    Bincode,
+    MsgPack,
+    Json,
+}
+
+/// The function beside the method that names its entry.
+pub(crate) struct Companion {
+    pub(crate) name: Ident,
+    /// Takes `&self`, as the key or the life depends on the instance.
+    pub(crate) takes_self: bool,
+    /// What `method(self.get(id))` calls: the same, always on an instance.
+    pub(crate) on_instance: Option<Ident>,
+}
+
+/// A function under `#[cache_invalidate]`.
+pub(crate) struct Invalidate {
+    pub(crate) function: Function,
+    pub(crate) output: Option<Type>,
+    pub(crate) name: Option<String>,
+    pub(crate) patterns: Vec<Plan>,
+    /// Calls of companions.
+    pub(crate) methods: Vec<TokenStream>,
+    pub(crate) when: Option<Expr>,
+    pub(crate) unless: Option<Expr>,
+    pub(crate) before: bool,
+    pub(crate) reporting: bool,
+    pub(crate) runtime: Option<Expr>,
+    pub(crate) krate: Krate,
+}
+
+/// A function under `#[cache_put]`.
+pub(crate) struct Put {
+    pub(crate) function: Function,
+    pub(crate) output: Type,
+    pub(crate) name: Option<String>,
+    /// The call of a companion.
+    pub(crate) method: TokenStream,
+    pub(crate) when: Option<Expr>,
+    pub(crate) unless: Option<Expr>,
+    pub(crate) runtime: Option<Expr>,
+    pub(crate) krate: Krate,
+}
+
+impl Cacheable {
+    pub(crate) fn new(
+        args: CacheableArgs,
+        function: Function,
+        errors: &mut Errors,
+    ) -> Option<Self> {
+        check::is_async(&function, errors);
+        check::nothing_mutable(&function, errors);
+        let output = check::value_type(&function, errors);
+        let site = site(&args, errors);
+        let key = key_plan(&args, &function, errors);
+        let companion = companion(&args, &function, key.as_ref(), errors);
+        let when = args.when.get().cloned();
+        let unless = check::unless(&args.unless, errors);
+        let Checked { krate, runtime, .. } = Checked::new(&args.common, errors);
+        if !errors.is_empty() {
+            return None;
+        }
+        Some(Self {
+            output: output?,
+            site: site?,
+            key: key?,
+            when,
+            unless,
+            runtime,
+            companion,
+            krate,
+            function,
+        })
+    }
+}
+
+fn site(args: &CacheableArgs, errors: &mut Errors) -> Option<Site> {
+    let ttl = check::life(&args.ttl, errors);
+    if args.ttl.is_absent() {
+        errors.missing(
+            "`ttl` is missing, and no value may be kept for ever by default; write how long it \
+             may be kept, such as `ttl = 3600` or `ttl = \"1h\"`",
+        );
+    }
+    if args.key_prefix.is_absent() {
+        errors.missing(
+            "`key_prefix` is missing, under which its entries are stored and removed; write \
+             `key_prefix = \"project\"`",
+        );
+    }
+    let prefix = args
+        .key_prefix
+        .get()
+        .and_then(|prefix| check::prefix(prefix, errors));
+    let none_ttl = check::life(&args.none_ttl, errors);
+    let local_ttl = check::life(&args.local_ttl, errors);
+    if let (Some(local), Some(name)) = (args.local.get(), args.local_ttl.name())
+        && !local.value
+    {
+        errors.at(
+            name,
+            "`local_ttl` contradicts `local = false`, which keeps nothing locally; remove one of \
+             the two",
+        );
+    }
+    if let (Some(Life::Millis(ttl)), Some(Life::Millis(local_ttl)), Some(name)) =
+        (&ttl, &local_ttl, args.local_ttl.name())
+        && local_ttl > ttl
+    {
+        errors.at(
+            name,
+            "`local_ttl` contradicts `ttl`, which is shorter and ends it first; write a \
+             `local_ttl` of at most `ttl`, or remove it",
+        );
+    }
+    Some(Site {
+        prefix: prefix?,
+        name: check::label(&args.common.name, errors),
+        ttl: ttl?,
+        none_ttl,
+        local_ttl,
+        jitter: check::share(&args.jitter, errors),
+        local: args.local.get().map(|local| local.value),
+        codec: check::codec(&args.codec, errors),
+        schema: args.schema.get().cloned(),
+    })
+}
+
+fn key_plan(args: &CacheableArgs, function: &Function, errors: &mut Errors) -> Option<Plan> {
+    if let (Some(_), Some(name)) = (args.key.name(), args.skip.name()) {
+        errors.at(
+            name,
+            "`skip` contradicts `key`, which lists what the key is made of; remove one of the two",
+        );
+    }
+    if args.key.is_absent() {
+        let skip = args.skip.get().map_or(&[][..], Vec::as_slice);
+        Some(key::of_arguments(function, skip, errors))
+    } else {
+        key::of_template(args.key.get()?, function, errors)
+    }
+}
+
+fn companion(
+    args: &CacheableArgs,
+    function: &Function,
+    key: Option<&Plan>,
+    errors: &mut Errors,
+) -> Option<Companion> {
+    let visible = !matches!(function.vis, Visibility::Inherited);
+    if function.is_async_trait() {
+        if let Some(name) = args.key_fn.name() {
+            errors.at(
+                name,
+                "`key_fn` has no place here, as a trait holds no functions but its own; remove \
+                 it, and remove entries by a pattern such as `\"cache:project:*\"`",
+            );
+        }
+        return None;
+    }
+    if !visible && args.key_fn.is_absent() {
+        return None;
+    }
+    let name = match args.key_fn.get() {
+        Some(Some(name)) => name.clone(),
+        _ => target::companion_of(&function.sig.ident),
+    };
+    let needs_self = |life: Option<&Expr>| {
+        life.is_some_and(|expr| mentions(&quote::ToTokens::to_token_stream(expr), "self"))
+    };
+    let takes_self = key.is_some_and(Plan::uses_self)
+        || needs_self(args.ttl.get())
+        || needs_self(args.none_ttl.get());
+    let on_instance = function
+        .receiver()
+        .map(|_| format_ident!("{name}_for", span = function.sig.ident.span()));
+    Some(Companion {
+        name,
+        takes_self,
+        on_instance,
+    })
+}
+
+impl Invalidate {
+    pub(crate) fn new(
+        args: InvalidateArgs,
+        function: Function,
+        errors: &mut Errors,
+    ) -> Option<Self> {
+        check::is_async(&function, errors);
+        check::named_type(&function, errors);
+        if !args.any {
+            errors.missing(
+                "it names nothing to remove; write a pattern such as `\"cache:project:*\"`, or \
+                 `method(Self::get_project(id))`",
+            );
+        }
+        let patterns: Vec<_> = args
+            .patterns
+            .iter()
+            .filter_map(|text| pattern::read(text, &function, errors))
+            .collect();
+        let methods = args
+            .methods
+            .iter()
+            .filter_map(|method| target::read(method, &function, errors))
+            .collect();
+        let reporting = check::on_failure(&args.on_failure, &function, errors);
+        let unless = check::unless(&args.unless, errors);
+        let Checked {
+            krate,
+            runtime,
+            name,
+        } = Checked::new(&args.common, errors);
+        if !errors.is_empty() {
+            return None;
+        }
+        Some(Self {
+            output: function.output().cloned(),
+            name,
+            patterns,
+            methods,
+            when: args.when.get().cloned(),
+            unless,
+            before: args.before.get().is_some(),
+            reporting,
+            runtime,
+            krate,
+            function,
+        })
+    }
+}
+
+impl Put {
+    pub(crate) fn new(args: PutArgs, function: Function, errors: &mut Errors) -> Option<Self> {
+        check::is_async(&function, errors);
+        let output = check::value_type(&function, errors);
+        if args.method.is_absent() {
+            errors.missing(
+                "it names no entry to store the value under; write the method whose entry it is, \
+                 such as `method(Self::get_project(id))`",
+            );
+        }
+        let method = args
+            .method
+            .get()
+            .and_then(|method| target::read(method, &function, errors));
+        let unless = check::unless(&args.unless, errors);
+        let Checked {
+            krate,
+            runtime,
+            name,
+        } = Checked::new(&args.common, errors);
+        if !errors.is_empty() {
+            return None;
+        }
+        Some(Self {
+            output: output?,
+            name,
+            method: method?,
+            when: args.when.get().cloned(),
+            unless,
+            runtime,
+            krate,
+            function,
+        })
+    }
+}
+
+/// What all three take, judged.
+struct Checked {
+    krate: Krate,
+    runtime: Option<Expr>,
+    name: Option<String>,
+}
+
+impl Checked {
+    fn new(common: &Common, errors: &mut Errors) -> Self {
+        Self {
+            krate: Krate::from_args(&common.krate, errors),
+            runtime: common.runtime.get().cloned(),
+            name: check::label(&common.name, errors),
+        }
+    }
+}
