@@ -7,7 +7,7 @@ pub use crate::cache::put::{Put, PutCall};
 pub use crate::cache::shape::{
     ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, FallibleShape, Kind, Shape, Verdict,
 };
-pub use crate::cache::site::{MethodKey, Site};
+pub use crate::cache::site::{Location, MethodKey, Site};
 pub use crate::key::KeyWriter;
 pub use crate::runtime::engine_of as runtime;
 
@@ -53,6 +53,21 @@ macro_rules! __shape_of_key {
     }};
 }
 
+/// The place of an annotated method, in the crate that it is in.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __here {
+    ($name:literal) => {
+        $crate::__private::Location {
+            path: ::core::concat!(::core::module_path!(), "::", $name),
+            version: match ::core::option_env!("CARGO_PKG_VERSION") {
+                ::core::option::Option::Some(version) => version,
+                ::core::option::Option::None => "",
+            },
+        }
+    };
+}
+
 /// `codec = "json"`
 #[cfg(feature = "json")]
 #[doc(hidden)]
@@ -75,4 +90,6 @@ macro_rules! __json_codec {
     };
 }
 
-pub use crate::{__json_codec as json_codec, __shape as shape, __shape_of_key as shape_of_key};
+pub use crate::{
+    __here as here, __json_codec as json_codec, __shape as shape, __shape_of_key as shape_of_key,
+};

@@ -67,7 +67,7 @@ fn site_static(model: &Cacheable) -> TokenStream {
     let site = &model.site;
     let prefix = &site.prefix;
     let method = model.function.name();
-    let location = location(&model.function);
+    let location = location(&model.function, &model.krate);
     let mut setters = TokenStream::new();
     for (setter, life) in [
         ("ttl_millis", Some(&site.ttl)),

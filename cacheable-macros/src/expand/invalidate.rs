@@ -14,7 +14,7 @@ fn call(model: &Invalidate) -> TokenStream {
     let private = model.krate.private();
     let site = descriptor();
     let method = model.function.name();
-    let location = location(&model.function);
+    let location = location(&model.function, &model.krate);
     let label = model.name.iter();
     let runtime = runtime(model.runtime.as_ref(), &model.krate);
     let patterns = model.patterns.iter().map(|plan| writer(plan, &model.krate));

@@ -189,8 +189,9 @@ fn descriptor() -> Ident {
     local("__CACHEABLE_SITE")
 }
 
-/// Where a call site is, the same in every build: it says who wrote an entry.
-fn location(function: &Function) -> TokenStream {
-    let end = format!("::{}", function.name());
-    quote_spanned!(Span::mixed_site()=> ::core::concat!(::core::module_path!(), #end))
+/// Where a call site is, the same in every build.
+fn location(function: &Function, krate: &Krate) -> TokenStream {
+    let private = krate.private();
+    let name = function.name();
+    quote_spanned!(Span::mixed_site()=> #private::here!(#name))
 }

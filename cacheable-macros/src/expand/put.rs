@@ -14,7 +14,7 @@ fn call(model: &Put) -> TokenStream {
     let private = model.krate.private();
     let site = descriptor();
     let method = model.function.name();
-    let location = location(&model.function);
+    let location = location(&model.function, &model.krate);
     let label = model.name.iter();
     let runtime = runtime(model.runtime.as_ref(), &model.krate);
     let entry = &model.method;
