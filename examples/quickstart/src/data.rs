@@ -1,5 +1,5 @@
-//! Fills a SQLite database with real records: the packages of this
-//! workspace's own `Cargo.lock`.
+//! Fills a database with real records: the packages of this workspace's own
+//! `Cargo.lock`.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! Measures and prints what `main` does, and remembers what was not as said.
 
-use std::fmt::Write as _;
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,23 +13,22 @@ use crate::service::{Package, PackageService};
 pub struct Table {
     runtime: Runtime,
     service: Arc<PackageService>,
+    /// Whether the store answered when the run began.
+    stored: bool,
     facts: usize,
     wrong: Vec<String>,
 }
 
 impl Table {
-    pub fn new(runtime: &Runtime, service: &Arc<PackageService>) -> Self {
+    pub fn new(runtime: &Runtime, service: &Arc<PackageService>, stored: bool) -> Self {
+        underlined(&line(["what was called", "answer", "queries", "time"]));
         Self {
             runtime: runtime.clone(),
             service: Arc::clone(service),
+            stored,
             facts: 0,
             wrong: Vec::new(),
         }
-    }
-
-    pub fn heading(&self, text: &str) {
-        println!("\n{}", line([text, "answer", "queries", "time"]));
-        println!("{}", "-".repeat(line([""; 4]).chars().count()));
     }
 
     /// Runs one step and prints its row. With a cache it runs `expected`
@@ -44,16 +45,16 @@ impl Table {
         let took = began.elapsed();
         let queries = self.service.queries() - before;
 
-        let shown = [what, &value.answer(), &queries.to_string(), &time(took)];
-        let row = line(shown);
+        let what_in = format!("  {what}");
+        let row = line([&what_in, &value.answer(), &queries.to_string(), &time(took)]);
         if queries == expected || !self.store_failed() {
-            println!("{row}");
+            say!("{row}");
         } else {
-            println!("{row}  uncached; {expected} with a cache");
+            say!("{row}  uncached; {expected} with a cache");
         }
         self.fact_with_cache(
             queries == expected,
-            &format!("{what} runs {expected} queries, not {queries}"),
+            &format!("{what} runs {expected} queries (it ran {queries})"),
         );
         Ok(value)
     }
@@ -62,7 +63,7 @@ impl Table {
     pub fn fact(&mut self, holds: bool, fact: &str) {
         self.facts += 1;
         if !holds {
-            println!("WRONG: {fact}");
+            say!("  DOES NOT HOLD: {fact}");
             self.wrong.push(fact.to_owned());
         }
     }
@@ -74,7 +75,12 @@ impl Table {
         }
     }
 
-    /// What the runtime counted, per method.
+    /// What the runtime counted of one method.
+    pub fn counted(&self, method: &str) -> MethodCounts {
+        self.runtime.observe().method(method)
+    }
+
+    /// What the runtime counted of every method.
     pub fn counters(&self) {
         let head = [
             "hits",
@@ -85,8 +91,7 @@ impl Table {
             "invalidations",
             "store errors",
         ];
-        println!("\n{}", counts("counted by the runtime", head));
-        println!("{}", "-".repeat(counts("", head).chars().count()));
+        underlined(&counts("counted by the runtime", head));
         for (method, seen) in self.runtime.observe().iter() {
             let numbers = [
                 seen.hits_remote,
@@ -97,43 +102,62 @@ impl Table {
                 seen.invalidations,
                 store_errors(seen),
             ];
-            println!("{}", counts(method, numbers.map(|number| number.to_string())));
+            let numbers = numbers.map(|number| number.to_string());
+            say!("{}", counts(method, numbers));
         }
     }
 
     /// The last line.
-    pub fn verdict(&self) -> Result<(), String> {
-        println!();
+    pub fn verdict(&self) -> Result<(), Box<dyn Error>> {
+        say!("");
+        if !self.wrong.is_empty() {
+            let wrong = self.wrong.join("\n  ");
+            return Err(format!("this should hold, and does not:\n  {wrong}").into());
+        }
         if self.store_failed() {
-            println!(
-                "The store failed {} times, so calls ran uncached: of what this table says, the \
-                 {} facts that need no cache were checked.",
-                store_errors(self.runtime.observe().total()),
-                self.facts,
+            let failures = store_errors(self.runtime.observe().total());
+            say!("The store failed {failures} times, and calls went on without it.");
+            say!(
+                "Checked: the {} facts that need no cache, and all hold.",
+                self.facts
             );
-        } else if self.wrong.is_empty() {
-            println!("All {} facts that this table shows were checked.", self.facts);
-        }
-        if self.wrong.is_empty() {
-            Ok(())
         } else {
-            Err(format!("not as it should be:\n  {}", self.wrong.join("\n  ")))
+            say!("Checked: {} facts, and all hold.", self.facts);
         }
+        Ok(())
     }
 
     /// Whether it failed at any time: a later call may then be a miss although
     /// the store is back.
     fn store_failed(&self) -> bool {
-        store_errors(self.runtime.observe().total()) > 0
+        !self.stored || store_errors(self.runtime.observe().total()) > 0
     }
+}
+
+pub fn chapter(title: &str) {
+    say!("\n{title}");
+}
+
+macro_rules! say {
+    ($($line:tt)*) => { $crate::table::print(format_args!($($line)*)) };
+}
+pub(crate) use say;
+
+/// Prints a line. When nobody reads on, as behind `| head`, the checks do.
+pub fn print(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn store_errors(counts: MethodCounts) -> u64 {
     counts.remote_errors + counts.invalidation_errors
 }
 
+fn underlined(head: &str) {
+    say!("\n{head}\n{}", "-".repeat(head.chars().count()));
+}
+
 fn line([what, answer, queries, time]: [&str; 4]) -> String {
-    format!("{what:<42} {:<40} {queries:>7} {time:>9}", cut(answer, 40))
+    format!("{what:<36} {:<44} {queries:>7} {time:>8}", cut(answer, 44))
 }
 
 fn counts(method: &str, numbers: [impl AsRef<str>; 7]) -> String {
@@ -166,19 +190,22 @@ pub trait Answer {
 
 impl Answer for Package {
     fn answer(&self) -> String {
-        let yanked = if self.yanked { "YANKED, " } else { "" };
-        format!(
-            "{} {}, {yanked}needs {} packages",
-            self.name,
-            self.version,
-            self.dependencies.len()
-        )
+        let Self { name, version, .. } = self;
+        let mut text = format!("{name} {version}, needs {}", self.dependencies.len());
+        if let Some(checksum) = &self.checksum {
+            text.extend([", ", &checksum[..8], "…"]);
+        }
+        if self.yanked {
+            text.push_str(", YANKED");
+        }
+        text
     }
 }
 
 impl Answer for Option<Package> {
     fn answer(&self) -> String {
-        self.as_ref().map_or_else(|| "none".to_owned(), Answer::answer)
+        self.as_ref()
+            .map_or_else(|| "none".to_owned(), Answer::answer)
     }
 }
 
@@ -202,6 +229,6 @@ impl Answer for String {
 
 impl Answer for u64 {
     fn answer(&self) -> String {
-        format!("{self} rows written")
+        format!("{self} written")
     }
 }
