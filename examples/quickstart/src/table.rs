@@ -116,7 +116,7 @@ impl Table {
         }
         if self.store_failed() {
             let failures = store_errors(self.runtime.observe().total());
-            say!("The store failed {failures} times, and calls went on without it.");
+            say!("The store was away ({failures} failures), and calls went on without it.");
             say!(
                 "Checked: the {} facts that need no cache, and all hold.",
                 self.facts
