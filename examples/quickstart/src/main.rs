@@ -73,17 +73,20 @@ async fn run() -> Result<(), Box<dyn Error>> {
     table.verdict()
 }
 
-/// What `REDIS_URL` says, under a name of its own, so that nothing else on
-/// that server is ever touched.
+/// The server of `REDIS_URL`, or a store in this process. Its keys begin with a
+/// name of their own, so that nothing else on that server is ever touched.
 async fn runtime() -> Result<Runtime, cacheable_runtime::Error> {
-    let mut builder = Runtime::builder().namespace("quickstart");
-    if let Ok(url) = std::env::var("REDIS_URL") {
-        say!("cache     the Redis of REDIS_URL");
-        builder = builder.redis(url);
-    } else {
-        say!("cache     the embedded store; set REDIS_URL to see it on Redis");
+    let builder = Runtime::builder().namespace("quickstart");
+    match std::env::var("REDIS_URL") {
+        Ok(url) if !url.trim().is_empty() => {
+            say!("cache     the server of REDIS_URL");
+            builder.redis(url).build().await
+        }
+        _ => {
+            say!("cache     a store in this process; set REDIS_URL to see it on Redis");
+            builder.build().await
+        }
     }
-    builder.build().await
 }
 
 async fn answers_are_kept(table: &mut Table, service: &PackageService) -> Outcome {
