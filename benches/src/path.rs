@@ -3,7 +3,9 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -100,8 +102,8 @@ impl Bench {
     }
 
     /// Measures one path, if it was asked for. `field` makes its contenders
-    /// within the runtime that they run in, once for the rounds and once to
-    /// count.
+    /// within the runtime that they run in, once for each number of tasks and
+    /// once to count.
     pub fn path(&mut self, path: &Path<'_>, field: impl AsyncFn() -> Field) {
         let names = path.tasks.iter().map(|tasks| (*tasks, path.name(*tasks)));
         let wanted: Vec<_> = names.filter(|(_, name)| self.wants(name)).collect();
@@ -110,15 +112,11 @@ impl Bench {
         }
         let effort = self.effort();
         let counted = count(path, &field, effort);
-        let threads = threads();
-        let field = threads.block_on(field());
         for (tasks, name) in wanted {
-            let measured = threads.block_on(measure::measure(
-                &field.contenders,
-                tasks,
-                path.timed,
-                effort,
-            ));
+            let runtime = runtime_for(tasks);
+            let field = runtime.block_on(field());
+            let rounds = measure::measure(&field.contenders, tasks, path.timed, effort);
+            let measured = runtime.block_on(rounds);
             let table = table(&field.contenders, &measured, &counted);
             let json = json(&field, &measured, &counted, tasks);
             self.report(&name, &field.note, &table, json);
@@ -169,9 +167,14 @@ impl Path<'_> {
     }
 }
 
-/// A runtime as a service has it: a worker per core.
-pub(crate) fn threads() -> Runtime {
-    let runtime = runtime::Builder::new_multi_thread().enable_all().build();
+/// A runtime as a service has it, with a worker per core; but no more workers
+/// than tasks: a lone task would be moved between them now and then, and an
+/// operation in one round would not be what it is in the next.
+fn runtime_for(tasks: u64) -> Runtime {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = usize::try_from(tasks).map_or(cores, |tasks| tasks.min(cores));
+    let mut builder = runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(workers).enable_all().build();
     runtime.expect("threads can be started")
 }
 
@@ -205,7 +208,9 @@ fn table(contenders: &[Contender], measured: &[Measured], counted: &[Counted]) -
         table.row(vec![
             contender.name.clone(),
             number(measured_here.per_second()),
-            format!("{:.0} %", measured_here.spread() * 100.0),
+            measured_here
+                .spread()
+                .map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)),
             against(Measured::per_second),
             nanos(measured_here.cpu_nanos()),
             against(Measured::cpu_nanos),
