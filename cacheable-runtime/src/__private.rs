@@ -7,7 +7,7 @@ pub use crate::cache::put::{Put, PutCall};
 pub use crate::cache::shape::{
     ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, FallibleShape, Kind, Shape, Verdict,
 };
-pub use crate::cache::site::{MethodKey, Site};
+pub use crate::cache::site::{Location, MethodKey, Site};
 pub use crate::key::KeyWriter;
 pub use crate::key::owner::{AnyOwner, ConcreteOwner, Owner};
 pub use crate::runtime::engine_of as runtime;
@@ -39,7 +39,7 @@ macro_rules! __site {
     ($descriptor:ident($($name:expr),+) $(.$setter:ident($value:expr))*) => {{
         static SITE: $crate::__private::$descriptor = $crate::__private::$descriptor::new(
             $($name,)+
-            ::core::concat!(::core::file!(), ":", ::core::line!()),
+            $crate::__private::here!(),
         )$(.$setter($value))*;
         &SITE
     }};
@@ -91,6 +91,28 @@ macro_rules! __shape_of_key {
     }};
 }
 
+/// The place of an annotated method, in the crate that it is in.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __here {
+    () => {
+        $crate::__private::Location {
+            path: ::core::concat!(
+                ::core::module_path!(),
+                " (",
+                ::core::file!(),
+                ":",
+                ::core::line!(),
+                ")"
+            ),
+            version: match ::core::option_env!("CARGO_PKG_VERSION") {
+                ::core::option::Option::Some(version) => version,
+                ::core::option::Option::None => "",
+            },
+        }
+    };
+}
+
 /// `codec = "json"`
 #[cfg(feature = "json")]
 #[doc(hidden)]
@@ -114,6 +136,6 @@ macro_rules! __json_codec {
 }
 
 pub use crate::{
-    __json_codec as json_codec, __owner as owner, __returns as returns, __shape as shape, __shape_of_key as shape_of_key,
-    __site as site,
+    __here as here, __json_codec as json_codec, __owner as owner, __returns as returns,
+    __shape as shape, __shape_of_key as shape_of_key, __site as site,
 };

@@ -40,7 +40,9 @@ impl Environment {
 
     fn read_with(lookup: impl Fn(&str) -> Result<Option<String>, Error>) -> Result<Self, Error> {
         // A variable that is set to nothing is not set, as in a compose file.
-        let set = |name| Ok(lookup(name)?.filter(|value| !value.trim().is_empty()));
+        let set = |name| -> Result<_, Error> {
+            Ok(lookup(name)?.filter(|value| !value.trim().is_empty()))
+        };
         let millis = |name| -> Result<_, Error> {
             let value = set(name)?;
             let millis =

@@ -205,6 +205,9 @@ impl Default for Builder {
     }
 }
 
+/// What a server takes under one key.
+const LARGEST_VALUE: usize = 512 * MIB as usize;
+
 /// How long a start waits for a server that does not answer at all.
 #[cfg(feature = "redis")]
 const START_PATIENCE: Duration = Duration::from_secs(1);
@@ -318,6 +321,11 @@ impl Builder {
         }
         if self.max_value == 0 {
             return refuse("a largest value of 0 bytes keeps nothing: write one such as 1 << 20");
+        }
+        if self.max_value > LARGEST_VALUE {
+            return refuse(
+                "servers take values of up to 512 MiB: write a smaller `max_value_size`",
+            );
         }
         if self.redis.is_none() && self.embedded_capacity < 4 * self.max_value as u64 {
             return refuse(

@@ -14,7 +14,7 @@ use super::Engine;
 use super::flight::{Landing, Shared};
 use super::read::Found;
 use super::shape::{CachedShape, Verdict};
-use super::site::Site;
+use super::site::{Location, Site};
 use crate::codec::{self, CodecChoice, CodecId, DecodeError, Schema};
 use crate::error::Error;
 use crate::observe::Counters;
@@ -31,7 +31,7 @@ pub(crate) struct Cached {
     pub(crate) counters: Arc<Counters>,
     /// What messages call the method, and where it is.
     pub(crate) label: String,
-    pub(crate) location: &'static str,
+    pub(crate) location: Location,
     /// 0 for a handle, which takes entries of any site.
     pub(crate) identity: u64,
     /// With the namespace.
@@ -59,10 +59,10 @@ impl Call {
             }))),
             Err(error) => {
                 counters.bypassed();
-                engine.observe().once(site.location(), || {
+                engine.observe().once(site.location().path, || {
                     tracing::warn!(
                         method = site.label(),
-                        at = site.location(),
+                        at = site.location().path,
                         %error,
                         "an argument cannot be part of a key, so these calls run uncached: \
                          leave it out with `skip(…)`, or name what matters with `key = \"…\"`"

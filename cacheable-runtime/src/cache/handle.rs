@@ -12,6 +12,7 @@ use super::Engine;
 use super::call::{Cached, Call};
 use super::invalidate::Targets;
 use super::shape::{ByLayer as _, Kind};
+use super::site::Location;
 use crate::codec::envelope::{self, Opened};
 use crate::codec::{self, CodecChoice, CodecId};
 use crate::error::{Error, ErrorKind};
@@ -167,7 +168,7 @@ impl Cache {
                 engine: self.engine.clone(),
                 counters: self.engine.counters(LABEL),
                 label: LABEL.to_owned(),
-                location: "Cache::get_or_load",
+                location: Location::of_handle("Cache::get_or_load"),
                 identity: 0,
                 key: key.into(),
                 policy,
@@ -295,11 +296,8 @@ impl Cache {
         if header.absent || header.hard_expiry_ms <= self.engine.clock().now() {
             return None;
         }
-        // The codec that wrote it is in the header; an entry of a method may
-        // have a schema number, which only that method knows.
-        let fits = [CodecChoice::Auto, choice_of(header.codec)]
-            .into_iter()
-            .any(|choice| codec::schema::<T>(choice, 0).fingerprint == header.fingerprint);
+        // An entry of a method with a `schema` number is known only to it.
+        let fits = codec::schema::<T>(CodecChoice::Auto, 0).fingerprint == header.fingerprint;
         let value = fits
             .then(|| codec::decode(header.codec, payload).ok())
             .flatten();
@@ -325,12 +323,12 @@ impl Cache {
         let limit = self.engine.settings().max_value;
         let schema = codec::schema::<T::Owned>(CodecChoice::Auto, 0);
         let mut payload = Vec::new();
-        let codec = codec::encode(&schema, value, limit, &mut payload)?;
+        let codec = codec::encode(&schema, &value, limit, &mut payload)?;
         let call = Cached {
             engine: self.engine.clone(),
             counters: self.engine.counters(LABEL),
             label: LABEL.to_owned(),
-            location: "Cache::set",
+            location: Location::of_handle("Cache::set"),
             identity: 0,
             key: key.as_str().into(),
             policy: Policy::new(ttl).jitter(0.0),
@@ -347,17 +345,6 @@ impl Cache {
                 "a ttl under one millisecond keeps nothing: use `remove` to end an entry now",
             )),
         }
-    }
-}
-
-fn choice_of(codec: CodecId) -> CodecChoice {
-    match codec {
-        CodecId::Bincode => CodecChoice::Bincode,
-        CodecId::MsgPack => CodecChoice::MsgPack,
-        #[cfg(feature = "json")]
-        CodecId::Json => CodecChoice::Json,
-        #[cfg(not(feature = "json"))]
-        CodecId::Json => CodecChoice::Auto,
     }
 }
 

@@ -14,7 +14,7 @@ use std::task::Poll;
 
 use super::Engine;
 use super::shape::{FallibleShape, Shape, Verdict};
-use super::site::MethodKey;
+use super::site::{Location, MethodKey};
 use crate::error::{Error, ErrorKind};
 use crate::key::KeyWriter;
 use crate::observe::Counters;
@@ -24,12 +24,12 @@ use crate::pattern::Pattern;
 #[derive(Debug)]
 pub struct Invalidation {
     label: &'static str,
-    location: &'static str,
+    location: Location,
 }
 
 impl Invalidation {
     /// The method's name, or the attribute's `name`.
-    pub const fn new(label: &'static str, location: &'static str) -> Self {
+    pub const fn new(label: &'static str, location: Location) -> Self {
         Self { label, location }
     }
 
@@ -199,7 +199,7 @@ impl Begun {
             self.counters.invalidation_failed();
             tracing::warn!(
                 method = self.site.label,
-                at = self.site.location,
+                at = self.site.location.path,
                 %error,
                 "an invalidation did not reach the store: old entries may be served until their ttl"
             );

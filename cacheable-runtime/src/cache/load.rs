@@ -178,7 +178,8 @@ impl Cached {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         let policy = &self.policy;
-        let schema = codec::schema::<T>(policy.codec, policy.schema);
+        let schema =
+            codec::schema::<T>(policy.codec, policy.schema).of_version(self.location.version);
         let mut payload = Vec::new();
         let codec = codec::encode(
             &schema,
@@ -217,16 +218,17 @@ impl Cached {
             tag_stamp: 0,
             tags: Vec::new(),
         };
-        let sealed = envelope::seal(self.key.as_bytes(), &header, &encoded.payload);
+        let sealed = envelope::seal(self.key.as_bytes(), &header, &encoded.payload)
+            .expect("a payload within the size limit and no tags");
         Some((sealed, life))
     }
 
     pub(crate) fn not_stored(&self, error: &EncodeError) {
         self.counters.not_stored();
-        self.engine.observe().once(self.location, || {
+        self.engine.observe().once(self.location.path, || {
             tracing::warn!(
                 method = self.label,
-                at = self.location,
+                at = self.location.path,
                 %error,
                 "a value is returned but not kept"
             );

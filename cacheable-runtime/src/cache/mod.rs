@@ -115,7 +115,7 @@ impl Engine {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&random().to_le_bytes());
         bytes[8..].copy_from_slice(&random().to_le_bytes());
-        Token::new(bytes)
+        Token(bytes)
     }
 
     /// How long a lease is placed for.

@@ -16,7 +16,7 @@ use super::call::Cached;
 use super::invalidate::Targets;
 use super::load::{Encoded, Renewal};
 use super::shape::{CachedShape, Verdict};
-use super::site::MethodKey;
+use super::site::{Location, MethodKey};
 use crate::codec::EncodeError;
 use crate::codec::envelope::lease_bytes;
 
@@ -24,12 +24,12 @@ use crate::codec::envelope::lease_bytes;
 #[derive(Debug)]
 pub struct Put {
     label: &'static str,
-    location: &'static str,
+    location: Location,
 }
 
 impl Put {
     /// The method's name, or the attribute's `name`.
-    pub const fn new(label: &'static str, location: &'static str) -> Self {
+    pub const fn new(label: &'static str, location: Location) -> Self {
         Self { label, location }
     }
 
@@ -53,7 +53,7 @@ impl Put {
             }))),
             Err(error) => {
                 counters.invalidation_failed();
-                tracing::warn!(method = self.label, at = self.location, %error, "the key of a put cannot be made");
+                tracing::warn!(method = self.label, at = self.location.path, %error, "the key of a put cannot be made");
                 PutCall(None)
             }
         }
@@ -206,7 +206,7 @@ impl Seized {
                 self.call.counters.invalidation_failed();
                 tracing::warn!(
                     method = self.call.label,
-                    at = self.call.location,
+                    at = self.call.location.path,
                     %error,
                     "a put did not reach the store: an old entry may be served until its ttl"
                 );

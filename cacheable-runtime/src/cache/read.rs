@@ -147,7 +147,8 @@ impl Cached {
             return Seen::Value(header, std::sync::Arc::new(()));
         }
         let schema = (value.schema)(self.policy.codec, self.policy.schema);
-        if header.fingerprint != schema.fingerprint {
+        let schema = schema.of_version(self.location.version);
+        if header.fingerprint != schema.fingerprint || !self.policy.codec.accepts(header.codec) {
             return self.undecodable(&"it was written for another form of this type");
         }
         match (value.decode)(header.codec, payload) {
@@ -164,11 +165,11 @@ impl Cached {
 
     fn claimed_by_another(&self, other: u64) -> Seen {
         self.counters.undecodable();
-        self.engine.observe().once(self.location, || {
+        self.engine.observe().once(self.location.path, || {
             let other = site::location_of(other);
             tracing::error!(
                 method = self.label,
-                at = self.location,
+                at = self.location.path,
                 other = other.unwrap_or("a method of another process or version"),
                 "two methods keep their entries under the same keys and overwrite each other: \
                  give one of them another `key_prefix`, or name what tells them apart in `key`"

@@ -19,11 +19,29 @@ use crate::key::{IntoKey, Key, KeyWriter};
 use crate::policy::Policy;
 use crate::sync::lock;
 
+/// Where an annotated method is, for messages; see
+/// [`here!`](crate::__private::here).
+#[derive(Clone, Copy, Debug)]
+pub struct Location {
+    /// Module, file and line.
+    pub path: &'static str,
+    /// The version of the crate it is in, which tells two forms of a type
+    /// apart where its structure does not.
+    pub version: &'static str,
+}
+
+impl Location {
+    /// A place in this crate that stands for its callers.
+    pub(crate) const fn of_handle(path: &'static str) -> Self {
+        Self { path, version: "" }
+    }
+}
+
 /// One `#[cacheable]` method: a static in its expansion.
 pub struct Site {
     prefix: &'static str,
     method: &'static str,
-    location: &'static str,
+    location: Location,
     label: Option<&'static str>,
     pub(crate) policy: Policy,
     start: OnceCell<String>,
@@ -33,7 +51,7 @@ pub struct Site {
 
 impl Site {
     /// A site with the attribute's defaults; see [`Policy`] for them.
-    pub const fn new(prefix: &'static str, method: &'static str, location: &'static str) -> Self {
+    pub const fn new(prefix: &'static str, method: &'static str, location: Location) -> Self {
         Self {
             prefix,
             method,
@@ -138,7 +156,7 @@ impl Site {
         })
     }
 
-    pub(crate) fn location(&self) -> &'static str {
+    pub(crate) fn location(&self) -> Location {
         self.location
     }
 
@@ -154,7 +172,7 @@ impl Site {
         let address = closure.as_ptr().addr();
         let &(kept, identity) = self.identity.get_or_init(|| {
             let identity = hash_identity(owner(closure), self.method);
-            lock(&LOCATIONS).insert(identity, self.location);
+            lock(&LOCATIONS).insert(identity, self.location.path);
             (address, identity)
         });
         if kept == address {
@@ -169,7 +187,7 @@ impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
             .field("label", &self.label())
-            .field("location", &self.location)
+            .field("location", &self.location.path)
             .finish_non_exhaustive()
     }
 }
@@ -300,11 +318,11 @@ mod tests {
 
     #[test]
     fn a_method_and_its_companion_are_one_site_and_instances_are_not() {
-        let site = Site::new("p", "get", "here");
+        let site = Site::new("p", "get", Location::of_handle("here"));
         let first = site.identity("a::G<u8>::get::{{closure}}");
         assert_eq!(first, site.identity("a::G<u8>::get_key::{{closure}}"));
         assert_ne!(first, site.identity("a::G<u16>::get::{{closure}}"));
-        let other = Site::new("p", "get", "there");
+        let other = Site::new("p", "get", Location::of_handle("there"));
         assert_ne!(first, other.identity("a::Orders::get::{{closure}}"));
     }
 }

@@ -1,0 +1,26 @@
+//! What every store keeps to. One list of cases runs over each store; a new
+//! store is one line in `on_every_store`.
+
+mod fence;
+mod flight;
+mod source;
+mod stores;
+
+/// Makes each case, an `async fn(Store)`, a test on every store.
+macro_rules! on_every_store {
+    ($($case:ident),+ $(,)?) => {
+        on_every_store!(@ embedded: $($case),+);
+        on_every_store!(@ redis: $($case),+);
+    };
+    (@ $store:ident: $($case:ident),+) => {
+        mod $store {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    super::$case(crate::stores::Store::$store()).await;
+                }
+            )+
+        }
+    };
+}
+use on_every_store;
