@@ -213,8 +213,19 @@ fn read_taken_apart(statement: TokenStream) -> Option<TakenApart> {
         Ok((pat, block))
     };
     let (pat, block) = parser.parse2(statement).ok()?;
-    let name = block.stream().into_iter().last()?.to_string();
-    let moves = format!("let {name} = {name} ; {name}");
-    let is_so = name.starts_with("__arg") && block.stream().to_string() == moves;
+    let statement = |input: ParseStream<'_>| {
+        input.parse::<Token![let]>()?;
+        let names: [syn::Ident; 3] = {
+            let bound = input.parse()?;
+            input.parse::<Token![=]>()?;
+            let moved = input.parse()?;
+            input.parse::<Token![;]>()?;
+            [bound, moved, input.parse()?]
+        };
+        Ok(names)
+    };
+    let [bound, moved, given] = statement.parse2(block.stream()).ok()?;
+    let name = bound.to_string();
+    let is_so = name.starts_with("__arg") && bound == moved && moved == given;
     is_so.then_some(TakenApart { name, pat })
 }

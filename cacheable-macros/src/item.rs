@@ -162,11 +162,6 @@ impl Function {
             })
     }
 
-    /// `Self` may be named: certainly so with a receiver, or where the signature does.
-    pub(crate) fn has_self_type(&self) -> bool {
-        self.receiver().is_some() || mentions(&self.sig.to_token_stream(), "Self")
-    }
-
     /// The body is what `#[async_trait]` made of it, so this is a method of a trait.
     pub(crate) fn is_async_trait(&self) -> bool {
         matches!(self.form, Form::Future { boxed: true, .. })

@@ -9,7 +9,6 @@ pub use crate::cache::shape::{
 };
 pub use crate::cache::site::{Location, MethodKey, Site};
 pub use crate::key::KeyWriter;
-pub use crate::key::owner::{AnyOwner, ConcreteOwner, Owner};
 pub use crate::runtime::engine_of as runtime;
 
 /// The installed runtime.
@@ -39,21 +38,15 @@ macro_rules! __site {
     ($descriptor:ident($($name:expr),+) $(.$setter:ident($value:expr))*) => {{
         static SITE: $crate::__private::$descriptor = $crate::__private::$descriptor::new(
             $($name,)+
-            $crate::__private::here!(),
+            $crate::__private::Location {
+                path: ::core::concat!(::core::file!(), ":", ::core::line!()),
+                version: match ::core::option_env!("CARGO_PKG_VERSION") {
+                    ::core::option::Option::Some(version) => version,
+                    ::core::option::Option::None => "",
+                },
+            },
         )$(.$setter($value))*;
         &SITE
-    }};
-}
-
-/// Writes the type that a method belongs to where its entries could meet those
-/// of another type: in a generic `impl`, and in a default method of a trait.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __owner {
-    ($key:expr, $owner:ty) => {{
-        #[allow(unused_imports)]
-        use $crate::__private::{AnyOwner as _, ConcreteOwner as _};
-        (&&$crate::__private::Owner::<$owner>::new()).write($key);
     }};
 }
 
@@ -91,28 +84,6 @@ macro_rules! __shape_of_key {
     }};
 }
 
-/// The place of an annotated method, in the crate that it is in.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __here {
-    () => {
-        $crate::__private::Location {
-            path: ::core::concat!(
-                ::core::module_path!(),
-                " (",
-                ::core::file!(),
-                ":",
-                ::core::line!(),
-                ")"
-            ),
-            version: match ::core::option_env!("CARGO_PKG_VERSION") {
-                ::core::option::Option::Some(version) => version,
-                ::core::option::Option::None => "",
-            },
-        }
-    };
-}
-
 /// `codec = "json"`
 #[cfg(feature = "json")]
 #[doc(hidden)]
@@ -136,6 +107,6 @@ macro_rules! __json_codec {
 }
 
 pub use crate::{
-    __here as here, __json_codec as json_codec, __owner as owner, __returns as returns,
-    __shape as shape, __shape_of_key as shape_of_key, __site as site,
+    __json_codec as json_codec, __returns as returns, __shape as shape,
+    __shape_of_key as shape_of_key, __site as site,
 };

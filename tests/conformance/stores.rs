@@ -1,7 +1,15 @@
 //! The stores that the cases run over.
 
+use std::time::Duration;
+
 use cacheable_runtime::{Builder, Runtime};
 use cacheable_tests::RedisServer;
+
+/// Long enough to be there when the test ends.
+pub(crate) const LONG: Duration = Duration::from_secs(600);
+
+/// How long anything may take that must happen at last.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One store, for one case: what it keeps is seen by no other case.
 pub(crate) struct Store {
@@ -28,6 +36,14 @@ impl Store {
         }
     }
 
+    /// Another store of this kind, on the same server if there is one.
+    pub(crate) fn neighbour(&self) -> Self {
+        match self.place {
+            Place::Embedded(_) => Self::embedded(),
+            Place::Redis(_) => Self::redis(),
+        }
+    }
+
     /// A runtime over this store. On Redis each is as good as a process of its
     /// own: it shares nothing with the others but the server.
     pub(crate) async fn runtime(&self) -> Runtime {
@@ -42,7 +58,10 @@ impl Store {
                     .redis(RedisServer::shared().url())
                     .namespace(namespace)
                     .require_connection();
-                adjust(builder).build().await.expect("the shared server is up")
+                adjust(builder)
+                    .build()
+                    .await
+                    .expect("the shared server is up")
             }
         }
     }

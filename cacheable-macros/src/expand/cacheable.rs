@@ -27,7 +27,7 @@ pub(crate) fn expand(model: &Cacheable<'_>) -> TokenStream {
 /// What happens before the body: the level-1 look-up, or the key's text.
 fn call(model: &Cacheable<'_>) -> TokenStream {
     let runtime = runtime(model.runtime.as_ref(), &model.krate);
-    let key = writer(&model.key, &model.krate);
+    let key = writer(&model.key);
     let looked_up = quote_spanned!(Span::mixed_site()=> call(#runtime, #key));
     let bypassed = quote_spanned!(Span::mixed_site()=> bypass(#runtime));
     let call = condition(

@@ -32,7 +32,7 @@ pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStrea
     let receiver = takes_self.then(|| quote!(&self,));
     let inputs = inputs(function);
     let site = descriptor(model);
-    let key = writer(&model.key, &model.krate);
+    let key = writer(&model.key);
     let ttl = lives(model)
         .filter(|(setter, _)| *setter == "ttl")
         .map(|(_, life)| quote!(.ttl(#life)));

@@ -22,7 +22,7 @@ fn call(model: &Invalidate<'_>) -> TokenStream {
     let label = model.name.clone().unwrap_or_else(|| model.function.name());
     let descriptor = quote_spanned!(Span::mixed_site()=> Invalidation(#label));
     let runtime = runtime(model.runtime.as_ref(), &model.krate);
-    let patterns = model.patterns.iter().map(|plan| writer(plan, &model.krate));
+    let patterns = model.patterns.iter().map(writer);
     let methods = &model.methods;
     let before = model.before.then(|| quote!(.before()));
     let begun = quote_spanned! {Span::mixed_site()=>

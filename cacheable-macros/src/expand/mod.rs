@@ -83,8 +83,8 @@ fn run(
     unless: Option<&Expr>,
 ) -> TokenStream {
     let method = Ident::new(method, near(output));
-    let private = krate.private();
-    let body = local("__cacheable_body");
+    let private = krate.private_at(near(output));
+    let body = Ident::new("__cacheable_body", near(output));
     let between = between.into_iter();
     let unless = unless.into_iter();
     quote_spanned! {near(output)=>
@@ -115,7 +115,8 @@ fn wrap(function: &Function, krate: &Krate, call: &TokenStream, run: &TokenStrea
     let output = function.output().cloned().unwrap_or_else(nothing);
     let returns = quote_spanned!(near(&output)=> #private::returns!(#output););
     // What is wrong with the value is shown at its type.
-    let run = quote_spanned!(near(&output)=> #call_local.#run.await);
+    let call_here = Ident::new("__cacheable_call", near(&output));
+    let run = quote_spanned!(near(&output)=> #call_here.#run.await);
     let Function { prelude, body, .. } = function;
     let allow = lint_underscores(function);
     // The branch never runs. It tells the compiler what the body returns, so that a type
@@ -142,12 +143,11 @@ fn lint_underscores(function: &Function) -> Option<TokenStream> {
 }
 
 /// `|key| { key.arg(&id); }`.
-fn writer(plan: &Plan, krate: &Krate) -> TokenStream {
+fn writer(plan: &Plan) -> TokenStream {
     if plan.parts.is_empty() {
         return quote!(|_| {});
     }
     let key = local("__cacheable_key");
-    let private = krate.private();
     let mut statements = TokenStream::new();
     let mut chain = TokenStream::new();
     let end = |chain: &mut TokenStream, statements: &mut TokenStream| {
@@ -162,12 +162,6 @@ fn writer(plan: &Plan, krate: &Krate) -> TokenStream {
             Part::Value(expr, cfg) => (quote_spanned!(near(expr)=> .value(&#expr)), &cfg[..]),
             Part::Arg(expr, cfg) => (quote_spanned!(near(expr)=> .arg(&#expr)), &cfg[..]),
             Part::Type(ty) => (quote!(.type_arg::<#ty>()), &[][..]),
-            Part::Owner => {
-                end(&mut chain, &mut statements);
-                statements
-                    .extend(quote_spanned!(Span::mixed_site()=> #private::owner!(#key, Self);));
-                continue;
-            }
         };
         if cfg.is_empty() {
             chain.extend(link);

@@ -4,7 +4,6 @@
 //! call out of its arguments, or only the hash of that name.
 
 mod containers;
-pub(crate) mod owner;
 mod serializer;
 mod sink;
 #[cfg(test)]

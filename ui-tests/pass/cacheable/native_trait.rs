@@ -12,12 +12,14 @@ trait Store {
 
     async fn find(&self, id: u64) -> Option<String>;
 
-    #[cacheable(ttl = 60, key_prefix = "store")]
+    // One attribute serves every type, so the type is named in the key.
+    #[cacheable(ttl = 60, key_prefix = "store", key = "{Self}:{id}")]
     async fn described(&self, id: u64) -> String {
         LOADS.fetch_add(1, Ordering::Relaxed);
         format!("{} {id}", Self::NAME)
     }
 
+    // Where it is not, the entries of two types are told apart and displace each other.
     #[cacheable(ttl = 60, key_prefix = "store")]
     async fn sized(self, id: u64) -> String
     where
@@ -57,11 +59,10 @@ async fn main() {
     for _ in 0..2 {
         assert_eq!(Users.find(1).await.unwrap(), "user 1");
         assert_eq!(Orders.find(1).await.unwrap(), "order 1");
-        // One attribute serves both types, and neither sees the other's entries.
         assert_eq!(Users.described(1).await, "user 1");
         assert_eq!(Orders.described(1).await, "order 1");
         assert_eq!(Users.sized(1).await, "user 1");
         assert_eq!(Orders.sized(1).await, "order 1");
     }
-    assert_eq!(LOADS.load(Ordering::Relaxed), 6);
+    assert_eq!(LOADS.load(Ordering::Relaxed), 8);
 }
