@@ -410,7 +410,7 @@ pub(crate) fn on_failure(slot: &Slot<LitStr>, function: &Function, errors: &mut 
                 text,
                 format_args!(
                     "there is no `on_failure = {other:?}`; write `on_failure = \"error\"` to return \
-                     the failure, or `on_failure = \"log\"`, the default, to log and repair it"
+                     the failure, or `on_failure = \"log\"`, the default, to count and log it"
                 ),
             );
             false
