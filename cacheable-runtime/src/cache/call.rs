@@ -15,7 +15,7 @@ use super::flight::{Landing, Shared};
 use super::read::Found;
 use super::shape::{CachedShape, Verdict};
 use super::site::{Location, Site};
-use crate::codec::{self, CodecChoice, CodecId, DecodeError, Schema};
+use crate::codec::{self, CodecChoice, CodecId, DecodeError, Hidden, Schema};
 use crate::error::Error;
 use crate::observe::Counters;
 use crate::policy::Policy;
@@ -30,7 +30,7 @@ pub(crate) struct Cached {
     pub(crate) engine: Engine,
     pub(crate) counters: Arc<Counters>,
     /// What messages call the method, and where it is.
-    pub(crate) label: String,
+    pub(crate) label: &'static str,
     pub(crate) location: Location,
     /// 0 for a handle, which takes entries of any site.
     pub(crate) identity: u64,
@@ -50,7 +50,7 @@ impl Call {
         match key {
             Ok(key) => Self(Some(Box::new(Cached {
                 counters,
-                label: site.label().to_owned(),
+                label: site.label(),
                 location: site.location(),
                 identity: site.identity(closure),
                 key: engine.full(&key).into(),
@@ -153,27 +153,21 @@ impl Call {
         match S::verdict(&returned) {
             Verdict::Failed => load.failed(),
             Verdict::Absent => Box::pin(load.absent()).await,
-            // In generic code an `Option` may hide behind the type parameter.
-            Verdict::Value(value) if codec::is_none(value) => Box::pin(load.absent()).await,
-            Verdict::Value(value) if unless(value) || hides_a_result::<S::Stored>() => {
-                load.unstored(share);
-            }
-            Verdict::Value(value) => {
-                let encoded = load.call().encode(value);
-                let filled = Box::pin(load.store(encoded)).await;
-                if let Some(load) = filled {
-                    load.unstored(share);
+            Verdict::Value(value) => match codec::hidden(value) {
+                Hidden::None => Box::pin(load.absent()).await,
+                Hidden::Err => load.failed(),
+                Hidden::Value if unless(value) => load.unstored(share),
+                Hidden::Value => {
+                    let encoded = load.call().encode(value);
+                    let filled = Box::pin(load.store(encoded)).await;
+                    if let Some(load) = filled {
+                        load.unstored(share);
+                    }
                 }
-            }
+            },
         }
         returned
     }
-}
-
-/// In a generic function the type of the value may turn out to be a `Result`,
-/// which nothing in the function says. An error must never be stored.
-fn hides_a_result<T>() -> bool {
-    std::any::type_name::<T>().starts_with("core::result::Result<")
 }
 
 impl fmt::Debug for Call {

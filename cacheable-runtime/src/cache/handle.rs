@@ -169,7 +169,7 @@ impl Cache {
             Ok(key) => Call::of(Cached {
                 engine: self.engine.clone(),
                 counters: self.engine.counters(LABEL),
-                label: LABEL.to_owned(),
+                label: LABEL,
                 location: Location::of_handle("Cache::get_or_load"),
                 identity: 0,
                 key: key.into(),
@@ -329,7 +329,7 @@ impl Cache {
         let call = Cached {
             engine: self.engine.clone(),
             counters: self.engine.counters(LABEL),
-            label: LABEL.to_owned(),
+            label: LABEL,
             location: Location::of_handle("Cache::set"),
             identity: 0,
             key: key.as_str().into(),

@@ -45,7 +45,7 @@ impl Put {
             Ok(text) => PutCall(Some(Box::new(Cached {
                 engine: engine.clone(),
                 counters,
-                label: self.label.to_owned(),
+                label: self.label,
                 location: self.location,
                 identity: key.identity,
                 key: engine.full(&text).into(),
