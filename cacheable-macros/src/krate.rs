@@ -39,8 +39,13 @@ impl Krate {
 
     /// The hidden module that holds all an expansion may name.
     pub(crate) fn private(&self) -> TokenStream {
+        self.private_at(Span::mixed_site())
+    }
+
+    /// The same, shown elsewhere in messages.
+    pub(crate) fn private_at(&self, span: Span) -> TokenStream {
         let krate = &self.0;
-        quote_spanned!(Span::mixed_site()=> #krate::__private)
+        quote_spanned!(span=> #krate::__private)
     }
 }
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::Engine;
 use super::flight::{Landing, Shared};
 use super::read::Found;
-use super::shape::{CachedShape, Verdict};
+use super::shape::{CachedShape, Divided};
 use super::site::{Location, Site};
 use crate::codec::{self, CodecChoice, CodecId, DecodeError, Hidden, Schema};
 use crate::error::Error;
@@ -148,25 +148,31 @@ impl Call {
             Found::Nothing(load) => load,
         };
 
-        let returned = load.drive(body).await;
-        let share = || S::share(&returned).map(|value| Landing::Value(value as Shared));
-        match S::verdict(&returned) {
-            Verdict::Failed => load.failed(),
-            Verdict::Absent => Box::pin(load.absent()).await,
-            Verdict::Value(value) => match codec::hidden(value) {
-                Hidden::None => Box::pin(load.absent()).await,
-                Hidden::Err => load.failed(),
-                Hidden::Value if unless(value) => load.unstored(share),
-                Hidden::Value => {
-                    let encoded = load.call().encode(value);
-                    let filled = Box::pin(load.store(encoded)).await;
-                    if let Some(load) = filled {
-                        load.unstored(share);
-                    }
+        let kept = match S::divide(load.drive(body).await) {
+            Divided::Value(kept) => kept,
+            Divided::Absent => {
+                Box::pin(load.absent()).await;
+                return S::absent().expect("this shape was just absent");
+            }
+            Divided::Failed(failed) => {
+                load.failed();
+                return failed;
+            }
+        };
+        let value = S::value(&kept);
+        let share = || Landing::Value(S::share(&kept) as Shared);
+        match codec::hidden(value) {
+            Hidden::None => Box::pin(load.absent()).await,
+            Hidden::Err => load.failed(),
+            Hidden::Value if unless(value) => load.land(share),
+            Hidden::Value => {
+                let encoded = load.call().encode(value);
+                if let Some(load) = Box::pin(load.store(encoded)).await {
+                    load.land(share);
                 }
-            },
+            }
         }
-        returned
+        S::rejoin(kept)
     }
 }
 
