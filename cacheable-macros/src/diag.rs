@@ -23,11 +23,6 @@ impl Errors {
         }
     }
 
-    /// The attribute's name, as in `#[cacheable]`.
-    pub(crate) fn attribute(&self) -> &'static str {
-        self.attribute
-    }
-
     /// A mistake at `tokens`.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         let error = syn::Error::new_spanned(tokens, self.sentence(message));

@@ -26,8 +26,6 @@ pub(crate) enum Part {
     Arg(TokenStream, Vec<Attribute>),
     /// A type with the colon before it.
     Type(TokenStream),
-    /// `Self`, where entries of two types could meet.
-    Owner,
 }
 
 impl Plan {
@@ -35,7 +33,7 @@ impl Plan {
     pub(crate) fn uses_self(&self) -> bool {
         self.parts.iter().any(|part| match part {
             Part::Value(expr, _) | Part::Arg(expr, _) => mentions(expr, "self"),
-            Part::Literal(_) | Part::Type(_) | Part::Owner => false,
+            Part::Literal(_) | Part::Type(_) => false,
         })
     }
 }
@@ -140,7 +138,7 @@ pub(crate) fn join(parts: Vec<Part>, text: &LitStr, errors: &mut Errors) -> Opti
                 joined.push(Part::Type(ty));
                 after_type = true;
             }
-            Part::Value(..) | Part::Arg(..) | Part::Owner => {
+            Part::Value(..) | Part::Arg(..) => {
                 if after_type {
                     return whole_segment(text, errors);
                 }
@@ -161,15 +159,13 @@ fn whole_segment(text: &LitStr, errors: &mut Errors) -> Option<Vec<Part>> {
 
 /// The types that are part of a call's identity.
 fn identity(function: &Function, left_out: &BTreeSet<String>) -> Vec<Part> {
-    let mut parts = Vec::new();
-    if function.has_self_type() && !left_out.contains("Self") {
-        parts.push(Part::Owner);
-    }
-    let types = function
+    // The type that a method belongs to is told by the entry itself: in the
+    // key it would make patterns over a generic service's methods miss.
+    function
         .type_params()
-        .filter(|param| !left_out.contains(&param.to_string()));
-    parts.extend(types.map(|param| Part::Type(quote!(#param))));
-    parts
+        .filter(|param| !left_out.contains(&param.to_string()))
+        .map(|param| Part::Type(quote!(#param)))
+        .collect()
 }
 
 fn skipped(function: &Function, skip: &[Ident], errors: &mut Errors) -> BTreeSet<String> {

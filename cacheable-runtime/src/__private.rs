@@ -31,6 +31,37 @@ pub mod codec {
     pub const JSON: CodecChoice = CodecChoice::Json;
 }
 
+/// The descriptor of an annotated method: one static, wherever it is written.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __site {
+    ($descriptor:ident($($name:expr),+) $(.$setter:ident($value:expr))*) => {{
+        static SITE: $crate::__private::$descriptor = $crate::__private::$descriptor::new(
+            $($name,)+
+            $crate::__private::Location {
+                path: ::core::concat!(::core::file!(), ":", ::core::line!()),
+                version: match ::core::option_env!("CARGO_PKG_VERSION") {
+                    ::core::option::Option::Some(version) => version,
+                    ::core::option::Option::None => "",
+                },
+            },
+        )$(.$setter($value))*;
+        &SITE
+    }};
+}
+
+/// A branch that never runs and tells the compiler what the body around it
+/// returns, so that a type mistake in the body is reported there.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __returns {
+    ($returned:ty) => {
+        if let ::core::option::Option::Some(returned) = ::core::option::Option::None::<$returned> {
+            return returned;
+        }
+    };
+}
+
 /// The shape of a return type.
 #[doc(hidden)]
 #[macro_export]
@@ -51,21 +82,6 @@ macro_rules! __shape_of_key {
         use $crate::__private::{ByLayer as _, ByThreeLayers as _, ByTwoLayers as _, ByValue as _};
         (&&&$crate::__private::MethodKey::kind($key)).shape()
     }};
-}
-
-/// The place of an annotated method, in the crate that it is in.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __here {
-    ($name:literal) => {
-        $crate::__private::Location {
-            path: ::core::concat!(::core::module_path!(), "::", $name),
-            version: match ::core::option_env!("CARGO_PKG_VERSION") {
-                ::core::option::Option::Some(version) => version,
-                ::core::option::Option::None => "",
-            },
-        }
-    };
 }
 
 /// `codec = "json"`
@@ -91,5 +107,6 @@ macro_rules! __json_codec {
 }
 
 pub use crate::{
-    __here as here, __json_codec as json_codec, __shape as shape, __shape_of_key as shape_of_key,
+    __json_codec as json_codec, __returns as returns, __shape as shape,
+    __shape_of_key as shape_of_key, __site as site,
 };

@@ -202,11 +202,11 @@ impl Builder {
     /// What the variables of [`Runtime::from_env`] say, for a service that has
     /// settings beside them. A later setter overrules a variable.
     ///
-    /// ```
+    /// ```no_run
     /// use cacheable_runtime::Builder;
     ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cacheable_runtime::Error> {
-    /// let runtime = Builder::from_env()?.namespace("shop").build().await?;
+    /// # async fn start() -> Result<(), cacheable_runtime::Error> {
+    /// Builder::from_env()?.namespace("shop").build().await?.install()?;
     /// # Ok(()) }
     /// ```
     ///

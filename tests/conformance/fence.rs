@@ -22,7 +22,10 @@ on_every_store![
 ];
 
 /// Holds a load, lets `invalidate` happen, lets the load end, and reads again.
-async fn overlapped<F: Future<Output = ()>>(store: &Store, invalidate: impl FnOnce(Arc<Source>) -> F) {
+async fn overlapped<F: Future<Output = ()>>(
+    store: &Store,
+    invalidate: impl FnOnce(Arc<Source>) -> F,
+) {
     let source = Arc::new(Source::holding(store.runtime().await));
     let reader = tokio::spawn({
         let source = Arc::clone(&source);
@@ -47,11 +50,18 @@ async fn a_load_that_overlaps_the_removal_of_its_entry_is_not_kept(store: Store)
 }
 
 async fn a_load_that_overlaps_a_whole_prefix_is_not_kept(store: Store) {
-    overlapped(&store, |source| async move { drop(source.update_all().await) }).await;
+    overlapped(
+        &store,
+        |source| async move { drop(source.update_all().await) },
+    )
+    .await;
 }
 
 async fn a_load_that_overlaps_a_pattern_is_not_kept(store: Store) {
-    overlapped(&store, |source| async move { drop(source.update_matching(7).await) }).await;
+    overlapped(&store, |source| async move {
+        drop(source.update_matching(7).await)
+    })
+    .await;
 }
 
 async fn a_load_that_overlaps_a_removal_by_another_process_is_not_kept(store: Store) {
@@ -103,7 +113,12 @@ async fn a_load_that_overlaps_a_set_does_not_overwrite_it(store: Store) {
         let ttl = std::time::Duration::from_secs(60);
         let version = source.write();
         let key = "cache:source:read:7";
-        source.runtime.cache().set(key, &version, ttl).await.unwrap();
+        source
+            .runtime
+            .cache()
+            .set(key, &version, ttl)
+            .await
+            .unwrap();
     })
     .await;
 }
@@ -116,7 +131,10 @@ async fn a_load_that_overlaps_a_put_does_not_overwrite_it(store: Store) {
 }
 
 /// As [`overlapped`], by something that leaves version 2 behind.
-async fn overlapped_by_new_value<F: Future<Output = ()>>(store: &Store, overtake: impl FnOnce(Arc<Source>) -> F) {
+async fn overlapped_by_new_value<F: Future<Output = ()>>(
+    store: &Store,
+    overtake: impl FnOnce(Arc<Source>) -> F,
+) {
     let source = Arc::new(Source::holding(store.runtime().await));
     let reader = tokio::spawn({
         let source = Arc::clone(&source);

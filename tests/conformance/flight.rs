@@ -96,7 +96,10 @@ async fn a_loader_of_another_process_that_is_cancelled_hands_over(store: Store) 
     loader.abort();
     // Long before the lease, of ten seconds, ends by itself.
     let waited = tokio::time::timeout(std::time::Duration::from_secs(5), waiter);
-    assert_eq!(waited.await.expect("the lease was given up").unwrap(), Ok(1));
+    assert_eq!(
+        waited.await.expect("the lease was given up").unwrap(),
+        Ok(1)
+    );
     assert_eq!(second.loads(), 1);
 }
 
@@ -112,7 +115,10 @@ async fn when_all_callers_leave_the_next_one_loads_at_once(store: Store) {
     }
     source.release();
     let next = tokio::time::timeout(std::time::Duration::from_secs(5), read(&source, 7));
-    assert_eq!(next.await.expect("no lease was left behind").unwrap(), Ok(1));
+    assert_eq!(
+        next.await.expect("no lease was left behind").unwrap(),
+        Ok(1)
+    );
 }
 
 async fn a_panic_reaches_only_its_caller(store: Store) {
@@ -126,13 +132,19 @@ async fn a_panic_reaches_only_its_caller(store: Store) {
                 drop(source.read(1).await);
                 panic!("the body");
             };
-            cache.get_or_load::<u64, Broken, _, _>("panics", policy, load).await
+            cache
+                .get_or_load::<u64, Broken, _, _>("panics", policy, load)
+                .await
         }
     });
     source.begun(1).await;
     let waiter = tokio::spawn({
         let (cache, policy) = (cache.clone(), policy.clone());
-        async move { cache.get_or_load("panics", policy, || async { Ok::<_, Broken>(5_u64) }).await }
+        async move {
+            cache
+                .get_or_load("panics", policy, || async { Ok::<_, Broken>(5_u64) })
+                .await
+        }
     });
     while source.runtime.observe().method("cache").waits < 1 {
         tokio::task::yield_now().await;
@@ -205,7 +217,12 @@ async fn bodies_may_call_each_other_from_both_sides(store: Store) {
         })
     };
     let (first, second) = (call("a", "b"), call("b", "a"));
-    let both = async { (first.await.unwrap().unwrap(), second.await.unwrap().unwrap()) };
+    let both = async {
+        (
+            first.await.unwrap().unwrap(),
+            second.await.unwrap().unwrap(),
+        )
+    };
     let (first, second) = tokio::time::timeout(std::time::Duration::from_secs(30), both)
         .await
         .expect("they wait for each other");

@@ -53,7 +53,10 @@ impl Source {
     /// Waits until so many loads have begun.
     pub(crate) async fn begun(&self, loads: u64) {
         let mut begun = self.begun.subscribe();
-        begun.wait_for(|begun| *begun >= loads).await.expect("the source is there");
+        begun
+            .wait_for(|begun| *begun >= loads)
+            .await
+            .expect("the source is there");
     }
 
     /// Writes behind the cache's back.
@@ -64,8 +67,16 @@ impl Source {
     async fn load(&self) -> Result<u64, Broken> {
         let version = self.version.load(Ordering::SeqCst);
         self.begun.send_modify(|begun| *begun += 1);
-        self.gate.acquire().await.expect("the gate is never closed").forget();
-        let failing = self.fail.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        self.gate
+            .acquire()
+            .await
+            .expect("the gate is never closed")
+            .forget();
+        let failing = self
+            .fail
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
         match failing {
             Ok(_) => Err(Broken),
             Err(_) => Ok(version),
@@ -97,7 +108,11 @@ impl Source {
 
     /// Writes, then does as `wait` says, then returns what it wrote.
     #[cache_put(method(Self::read(id)), runtime = self.runtime)]
-    pub(crate) async fn replace(&self, id: u32, wait: impl Future<Output = ()>) -> Result<u64, Broken> {
+    pub(crate) async fn replace(
+        &self,
+        id: u32,
+        wait: impl Future<Output = ()>,
+    ) -> Result<u64, Broken> {
         let _ = id;
         let written = self.write();
         wait.await;

@@ -42,7 +42,10 @@ impl Store {
                     .redis(RedisServer::shared().url())
                     .namespace(namespace)
                     .require_connection();
-                adjust(builder).build().await.expect("the shared server is up")
+                adjust(builder)
+                    .build()
+                    .await
+                    .expect("the shared server is up")
             }
         }
     }

@@ -5,12 +5,12 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, FnArg, GenericParam};
 
-use super::{condition, descriptor, lint_underscores, location, runtime, wrap, writer};
+use super::{condition, lint_underscores, local, pinned, runtime, site, wrap, writer};
 use crate::check::Life;
 use crate::model::{Cacheable, Codec, Companion};
 
 pub(crate) fn expand(model: &Cacheable) -> TokenStream {
-    let method = wrap(&model.function, &call(model), &run(model));
+    let method = wrap(&model.function, &model.krate, &call(model), &run(model));
     let companion = model
         .companion
         .as_ref()
@@ -20,29 +20,33 @@ pub(crate) fn expand(model: &Cacheable) -> TokenStream {
 
 /// What happens before the body: the level-1 look-up, or the key's text.
 fn call(model: &Cacheable) -> TokenStream {
-    let site = descriptor();
-    let statement = site_static(model);
     let runtime = runtime(model.runtime.as_ref(), &model.krate);
-    let key = writer(&model.key, &model.krate);
-    let looked_up = quote_spanned!(Span::mixed_site()=> #site.call(#runtime, #key));
-    let bypassed = quote_spanned!(Span::mixed_site()=> #site.bypass(#runtime));
-    let call = condition(model.when.as_ref(), &looked_up, &bypassed);
+    let key = writer(&model.key);
+    let looked_up = quote_spanned!(Span::mixed_site()=> call(#runtime, #key));
+    let bypassed = quote_spanned!(Span::mixed_site()=> bypass(#runtime));
+    let call = condition(
+        model.when.as_ref(),
+        &descriptor(model),
+        &looked_up,
+        &bypassed,
+    );
     let lives =
         lives(model).map(|(setter, life)| quote_spanned!(Span::mixed_site()=> .#setter(|| #life)));
-    quote_spanned!(Span::mixed_site()=> { #statement #call } #(#lives)*)
+    quote!(#call #(#lives)*)
 }
 
 fn run(model: &Cacheable) -> TokenStream {
     let private = model.krate.private();
     let output = &model.output;
-    let body = super::local("__cacheable_body");
-    match &model.unless {
-        None => quote_spanned! {Span::mixed_site()=>
-            run(#private::shape!(#output), #body)
-        },
-        Some(unless) => quote_spanned! {Span::mixed_site()=>
-            run_unless(#private::shape!(#output), #body, #unless)
-        },
+    let body = pinned();
+    let run = local(if model.unless.is_some() {
+        "run_unless"
+    } else {
+        "run"
+    });
+    let unless = model.unless.iter();
+    quote_spanned! {Span::mixed_site()=>
+        #run(#private::shape!(#output), #body #(, #unless)*)
     }
 }
 
@@ -56,44 +60,43 @@ fn lives(model: &Cacheable) -> impl Iterator<Item = (syn::Ident, &Expr)> {
     ]
     .into_iter()
     .filter_map(|(setter, life)| match life {
-        Some(Life::Computed(expr)) => Some((super::local(setter), expr)),
+        Some(Life::Computed(expr)) => Some((local(setter), expr)),
         Some(Life::Millis(_)) | None => None,
     })
 }
 
-fn site_static(model: &Cacheable) -> TokenStream {
+fn descriptor(model: &Cacheable) -> TokenStream {
     let private = model.krate.private();
-    let name = descriptor();
-    let site = &model.site;
-    let prefix = &site.prefix;
+    let settings = &model.site;
+    let prefix = &settings.prefix;
     let method = model.function.name();
-    let location = location(&model.function, &model.krate);
     let mut setters = TokenStream::new();
     for (setter, life) in [
-        ("ttl_millis", Some(&site.ttl)),
-        ("none_ttl_millis", site.none_ttl.as_ref()),
-        ("local_ttl_millis", site.local_ttl.as_ref()),
+        ("ttl_millis", Some(&settings.ttl)),
+        ("none_ttl_millis", settings.none_ttl.as_ref()),
+        ("local_ttl_millis", settings.local_ttl.as_ref()),
     ] {
         if let Some(Life::Millis(millis)) = life {
-            let setter = super::local(setter);
+            let setter = local(setter);
             setters.extend(quote!(.#setter(#millis)));
         }
     }
-    let jitter = site.jitter.iter();
-    let local = site.local.iter();
-    let schema = site.schema.iter();
-    let label = site.name.iter();
-    let codec = site.codec.iter().map(|codec| match codec {
+    let jitter = settings.jitter.iter();
+    let is_local = settings.local.iter();
+    let schema = settings.schema.iter();
+    let label = settings.name.iter();
+    let codec = settings.codec.iter().map(|codec| match codec {
         Codec::Auto => quote!(#private::codec::AUTO),
         Codec::Bincode => quote!(#private::codec::BINCODE),
         Codec::MsgPack => quote!(#private::codec::MSGPACK),
         Codec::Json => quote!(#private::json_codec!()),
     });
-    quote_spanned! {Span::mixed_site()=>
-        static #name: #private::Site = #private::Site::new(#prefix, #method, #location)
-            #(.name(#label))* #setters #(.jitter(#jitter))* #(.local(#local))*
-            #(.codec(#codec))* #(.schema(#schema))*;
-    }
+    let descriptor = quote_spanned! {Span::mixed_site()=>
+        Site(#prefix, #method)
+            #(.name(#label))* #setters #(.jitter(#jitter))* #(.local(#is_local))*
+            #(.codec(#codec))* #(.schema(#schema))*
+    };
+    site(&model.krate, &descriptor)
 }
 
 fn companions(model: &Cacheable, companion: &Companion) -> TokenStream {
@@ -125,9 +128,8 @@ fn companions(model: &Cacheable, companion: &Companion) -> TokenStream {
         method = function.name()
     );
     let receiver = takes_self.then(|| quote!(&self,));
-    let site = descriptor();
-    let statement = site_static(model);
-    let key = writer(&model.key, &model.krate);
+    let site = descriptor(model);
+    let key = writer(&model.key);
     // Level 1 ends with level 2, so an entry that is put needs no life of its own there.
     let lives = lives(model).filter(|(setter, _)| setter != "local_ttl");
     let setters = lives.map(|(setter, life)| quote!(.#setter(#life)));
@@ -138,7 +140,6 @@ fn companions(model: &Cacheable, companion: &Companion) -> TokenStream {
         #[allow(dead_code, unused_mut, unused_variables)]
         #allow_underscores
         #vis fn #name #generics(#receiver #(#inputs),*) -> #returns #bounds {
-            #statement
             #site.method_key(#key) #(#setters)*
         }
     };

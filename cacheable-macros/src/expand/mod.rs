@@ -8,7 +8,7 @@ mod cacheable;
 mod invalidate;
 mod put;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Type};
 
@@ -77,6 +77,12 @@ fn attribute<A: Arguments>(
     }
 }
 
+/// The pinned body, as the last but one argument of what runs it.
+fn pinned() -> TokenStream {
+    let body = local("__cacheable_body");
+    quote_spanned!(Span::mixed_site()=> ::core::pin::pin!(#body))
+}
+
 /// A local of the expansion.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
@@ -84,11 +90,11 @@ fn local(name: &str) -> Ident {
 
 /// The function with its body run by `run`, after `call` was made from the arguments.
 ///
-/// The body is pinned where it stands: its state is held once, beside the arguments, and
-/// not moved into the future of the runtime.
-fn wrap(function: &Function, call: &TokenStream, run: &TokenStream) -> TokenStream {
-    let [call_local, body_local, value] =
-        ["call", "body", "value"].map(|name| local(&format!("__cacheable_{name}")));
+/// The body is pinned here and lent to the runtime: its state is held once, beside the
+/// arguments, and not a second time in the future of the runtime.
+fn wrap(function: &Function, krate: &Krate, call: &TokenStream, run: &TokenStream) -> TokenStream {
+    let private = krate.private();
+    let [call_local, body_local] = ["__cacheable_call", "__cacheable_body"].map(local);
     let output = function
         .output()
         .map_or_else(|| quote!(()), Type::to_token_stream);
@@ -99,12 +105,10 @@ fn wrap(function: &Function, call: &TokenStream, run: &TokenStream) -> TokenStre
     function.with_body(quote_spanned! {Span::mixed_site()=>
         #allow
         let #call_local = #call;
-        let #body_local = ::core::pin::pin!(async move {
-            if let ::core::option::Option::Some(#value) = ::core::option::Option::None::<#output> {
-                return #value;
-            }
+        let #body_local = async move {
+            #private::returns!(#output);
             #body
-        });
+        };
         #call_local.#run.await
     })
 }
@@ -119,12 +123,11 @@ fn lint_underscores(function: &Function) -> Option<TokenStream> {
 }
 
 /// `|key| { key.arg(&id); }`.
-fn writer(plan: &Plan, krate: &Krate) -> TokenStream {
+fn writer(plan: &Plan) -> TokenStream {
     if plan.parts.is_empty() {
         return quote!(|_| {});
     }
     let key = local("__cacheable_key");
-    let private = krate.private();
     let mut statements = TokenStream::new();
     let mut chain = TokenStream::new();
     let end = |chain: &mut TokenStream, statements: &mut TokenStream| {
@@ -139,12 +142,6 @@ fn writer(plan: &Plan, krate: &Krate) -> TokenStream {
             Part::Value(expr, cfg) => (quote!(.value(&#expr)), &cfg[..]),
             Part::Arg(expr, cfg) => (quote!(.arg(&#expr)), &cfg[..]),
             Part::Type(ty) => (quote!(.type_arg::<#ty>()), &[][..]),
-            Part::Owner => {
-                end(&mut chain, &mut statements);
-                statements
-                    .extend(quote_spanned!(Span::mixed_site()=> #private::owner!(#key, Self);));
-                continue;
-            }
         };
         if cfg.is_empty() {
             chain.extend(link);
@@ -166,32 +163,35 @@ fn runtime(expr: Option<&Expr>, krate: &Krate) -> TokenStream {
     }
 }
 
-/// `yes`, or `if when { yes } else { no }`.
-fn condition(when: Option<&Expr>, yes: &TokenStream, no: &TokenStream) -> TokenStream {
+/// The descriptor of this call site, a static behind a macro: no token of the user's may
+/// stand where it is in scope, since names of statics are not hygienic.
+fn site(krate: &Krate, descriptor: &TokenStream) -> TokenStream {
+    let private = krate.private();
+    quote_spanned!(Span::mixed_site()=> #private::site!(#descriptor))
+}
+
+/// `site.yes`, or `{ let site = site; if when { site.yes } else { site.no } }`.
+fn condition(
+    when: Option<&Expr>,
+    site: &TokenStream,
+    yes: &TokenStream,
+    no: &TokenStream,
+) -> TokenStream {
     let Some(when) = when else {
-        return yes.clone();
+        return quote!(#site.#yes);
     };
     // `x == Id { .. }` reads as the branch's own block without parentheses.
-    let has_braces = when.to_token_stream().into_iter().any(|token| {
-        matches!(token, proc_macro2::TokenTree::Group(group)
-            if group.delimiter() == proc_macro2::Delimiter::Brace)
-    });
+    let has_braces = when.to_token_stream().into_iter().any(
+        |token| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace),
+    );
     let when = if has_braces {
         quote!((#when))
     } else {
         quote!(#when)
     };
-    quote_spanned!(Span::mixed_site()=> if #when { #yes } else { #no })
-}
-
-/// The descriptor's name. Statics are not hygienic, hence the unlikely name.
-fn descriptor() -> Ident {
-    local("__CACHEABLE_SITE")
-}
-
-/// Where a call site is, the same in every build.
-fn location(function: &Function, krate: &Krate) -> TokenStream {
-    let private = krate.private();
-    let name = function.name();
-    quote_spanned!(Span::mixed_site()=> #private::here!(#name))
+    let local = local("__cacheable_site");
+    quote_spanned! {Span::mixed_site()=> {
+        let #local = #site;
+        if #when { #local.#yes } else { #local.#no }
+    }}
 }

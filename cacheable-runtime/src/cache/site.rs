@@ -19,11 +19,10 @@ use crate::key::{IntoKey, Key, KeyWriter};
 use crate::policy::Policy;
 use crate::sync::lock;
 
-/// Where an annotated method is, for messages; see
-/// [`here!`](crate::__private::here).
+/// Where an annotated method is.
 #[derive(Clone, Copy, Debug)]
 pub struct Location {
-    /// Module and function.
+    /// File and line, for messages.
     pub path: &'static str,
     /// The version of the crate it is in, which tells two forms of a type
     /// apart where its structure does not.
