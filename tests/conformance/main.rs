@@ -3,6 +3,10 @@
 
 mod fence;
 mod flight;
+mod handle_clear;
+mod handle_keys;
+mod handle_load;
+mod handle_values;
 mod source;
 mod stores;
 

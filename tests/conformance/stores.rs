@@ -1,7 +1,15 @@
 //! The stores that the cases run over.
 
+use std::time::Duration;
+
 use cacheable_runtime::{Builder, Runtime};
 use cacheable_tests::RedisServer;
+
+/// Long enough to be there when the test ends.
+pub(crate) const LONG: Duration = Duration::from_secs(600);
+
+/// How long anything may take that must happen at last.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One store, for one case: what it keeps is seen by no other case.
 pub(crate) struct Store {
@@ -25,6 +33,14 @@ impl Store {
     pub(crate) fn redis() -> Self {
         Self {
             place: Place::Redis(RedisServer::shared().namespace()),
+        }
+    }
+
+    /// Another store of this kind, on the same server if there is one.
+    pub(crate) fn neighbour(&self) -> Self {
+        match self.place {
+            Place::Embedded(_) => Self::embedded(),
+            Place::Redis(_) => Self::redis(),
         }
     }
 

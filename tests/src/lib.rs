@@ -4,4 +4,4 @@ mod redis_server;
 mod wait;
 
 pub use redis_server::{Paused, RedisServer};
-pub use wait::wait_until;
+pub use wait::{eventually, wait_until};

@@ -146,29 +146,33 @@ impl Drop for Paused<'_> {
 ///
 /// The shell waits for its input to end, which it does when this value is
 /// dropped, and also when the test's process dies in any other way or keeps
-/// the server in a static that is never dropped. It kills the server then.
-/// Until the shell has reaped its child nobody else gets the child's id.
+/// the server in a static that is never dropped. It kills the server then and
+/// removes the directory. Until it has reaped its child nobody else gets the
+/// child's id.
 #[derive(Debug)]
 struct Process {
     shell: Child,
     server: Pid,
 }
 
-const SHELL: &str = r#"log=$1; shift
-"$@" >"$log" 2>&1 </dev/null &
+const SHELL: &str = r#"directory=$1; shift
+"$@" >"$directory/log" 2>&1 </dev/null &
 echo $!
 read -r _
 kill -9 $!
-wait"#;
+wait 2>/dev/null
+rm -rf "$directory""#;
 
 impl Process {
     /// `None` if the port is taken.
     fn start(program: &Path, arguments: &[String], port: u16, directory: &Path) -> Option<Self> {
         let log = directory.join("log");
+        // The server before this one took it along.
+        fs::create_dir_all(directory).expect("the temporary directory can be made");
         File::create(&log).expect("the temporary directory can be written");
         let mut shell = Command::new("sh")
             .args(["-c", SHELL, "sh"])
-            .arg(&log)
+            .arg(directory)
             .arg(program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])

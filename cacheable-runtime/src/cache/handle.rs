@@ -109,7 +109,9 @@ impl Cache {
         let (key, sealed, ttl) = self.seal(key, value, ttl)?;
         self.engine.flights().disperse(|covered| covered == key);
         let stored = self.engine.remote().set(&key, sealed, ttl).await;
-        self.engine.flights().disperse(|covered| covered == key);
+        self.engine
+            .flights()
+            .disperse_lookups(|covered| covered == key);
         stored
     }
 
@@ -136,7 +138,7 @@ impl Cache {
         let covers = |covered: &str| keys.iter().any(|key| key == covered);
         self.engine.flights().disperse(covers);
         let stored = self.engine.remote().set_many(sealed).await;
-        self.engine.flights().disperse(covers);
+        self.engine.flights().disperse_lookups(covers);
         stored
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Order is everything here. Flights that an invalidation covers are
 //! dispersed before the removal is sent, so that their leaders store nothing
-//! after it, and again when the store has answered: a flight that began in
-//! between may have read the old entry, and a caller who comes after the
-//! invalidation must not share it.
+//! after it. Those that began since are dispersed when the store has answered,
+//! if they are still at their look-up: it may have found the old entry, and a
+//! caller who comes after the invalidation must not share it.
 
 use std::fmt;
 use std::future::Future;
@@ -250,7 +250,7 @@ impl Engine {
         for pattern in &targets.patterns {
             note(self.remote().sweep(pattern).await);
         }
-        self.flights().disperse(covers);
+        self.flights().disperse_lookups(covers);
         failed.map_or(Ok(removed), Err)
     }
 }

@@ -34,6 +34,7 @@ pub(crate) struct Encoded {
 impl Load {
     pub(crate) fn new(call: Box<Cached>, leader: Leader) -> Self {
         call.counters.missed();
+        leader.loading();
         Self {
             call,
             leader: Some(leader),

@@ -124,7 +124,7 @@ impl Seized {
             .remote()
             .seize(&call.key, &lease, engine.lease_life())
             .await;
-        engine.flights().disperse(covers);
+        engine.flights().disperse_lookups(covers);
         match seized {
             Ok(()) => Self {
                 call,

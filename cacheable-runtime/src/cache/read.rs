@@ -30,41 +30,40 @@ impl Cached {
             let boarded = flights
                 .board(self.identity, &self.key, || self.counters.waited())
                 .await;
-            match boarded {
-                Boarded::Lead(leader) => return self.lead(value, leader).await,
+            let mut leader = match boarded {
+                Boarded::Lead(leader) => leader,
                 Boarded::Landed(Landing::Value(value)) => return Found::Value(value),
                 Boarded::Landed(Landing::Absent) => return Found::Absent,
-                Boarded::Dispersed => {}
+                Boarded::Dispersed => continue,
                 Boarded::RunThrough => break,
+            };
+            match self.ask(value, &mut leader).await {
+                Ok(Asked::Value(value)) => {
+                    leader.land(Landing::Value(Shared::clone(&value)));
+                    return Found::Value(value);
+                }
+                Ok(Asked::Absent) => {
+                    leader.land(Landing::Absent);
+                    return Found::Absent;
+                }
+                // Nobody would share this load, and whoever asked again since
+                // the invalidation waits for the lease.
+                Ok(Asked::Leased) if leader.is_dispersed() => {}
+                Ok(Asked::Leased) => return Found::Nothing(Load::new(self, leader)),
+                Ok(Asked::Busy) => {
+                    leader.lease = None;
+                    return Found::Nothing(Load::new(self, leader));
+                }
+                Err(error) => {
+                    self.remote_failed("read", &error);
+                    if let Some(lease) = leader.lease.take() {
+                        self.engine.remote().abandon(&self.key, &lease);
+                    }
+                    return Found::Nothing(Load::new(self, leader));
+                }
             }
         }
         Found::Nothing(Load::alone(self))
-    }
-
-    /// Asks the store for the entry; if there is none, places a lease.
-    async fn lead(self: Box<Self>, value: &'static ValueType, mut leader: Leader) -> Found {
-        match self.ask(value, &mut leader).await {
-            Ok(Asked::Value(value)) => {
-                leader.land(Landing::Value(Shared::clone(&value)));
-                Found::Value(value)
-            }
-            Ok(Asked::Absent) => {
-                leader.land(Landing::Absent);
-                Found::Absent
-            }
-            Ok(Asked::Leased) => Found::Nothing(Load::new(self, leader)),
-            Ok(Asked::Busy) => {
-                leader.lease = None;
-                Found::Nothing(Load::new(self, leader))
-            }
-            Err(error) => {
-                self.remote_failed("read", &error);
-                if let Some(lease) = leader.lease.take() {
-                    self.engine.remote().abandon(&self.key, &lease);
-                }
-                Found::Nothing(Load::new(self, leader))
-            }
-        }
     }
 
     async fn ask(&self, value: &ValueType, leader: &mut Leader) -> Result<Asked, Error> {

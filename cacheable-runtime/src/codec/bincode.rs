@@ -12,8 +12,9 @@ use ::bincode::error::EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::checked::{Checked, Rules};
+use super::checked::Checked;
 use super::guarded::{Guarded, Limits};
+use super::place::Rules;
 use super::sink::Sink;
 use super::{DECODE_DEPTH, DecodeError};
 

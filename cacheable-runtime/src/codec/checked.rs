@@ -4,48 +4,19 @@
 //! nobody promises that the two agree. `skip_serializing_if`, a variant that is
 //! skipped, `serialize_with` alone: by position each reads back as another
 //! value, without an error. So every call of a value's `Serialize` goes through
-//! a [`Checker`] that follows the traced [`Shape`] beside it. The formats that
+//! a [`Checker`] that follows the traced shape beside it. The formats that
 //! describe themselves have their own blind spot: `Some(None)` and `Some(())`
 //! are written as a plain nil and come back as `None`.
 
-use std::cell::Cell;
 use std::fmt::Display;
 
 use serde::ser::{
-    Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
-    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
+    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::shape::{Kind, Leaf, Node, Ref, Shape};
-
-/// What one encoder can carry.
-pub(super) struct Rules<'a> {
-    /// By position: the value must have this shape. `None`: names and kinds
-    /// are in the bytes.
-    pub(super) shape: Option<&'a Shape>,
-    /// Neither infinity nor NaN.
-    pub(super) finite: bool,
-    pub(super) depth: u16,
-    pub(super) fault: Cell<Option<Fault>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Not what the type's `Deserialize` would ask for in this place.
-    Shape,
-    /// `Some` of something that is written as nothing.
-    Nested,
-    NotFinite,
-    TooDeep,
-}
-
-impl Rules<'_> {
-    /// Errors of encoders cannot carry a fault of ours, so it waits here.
-    fn refuse<T, E: Error>(&self, fault: Fault) -> Result<T, E> {
-        self.fault.set(Some(fault));
-        Err(E::custom("refused"))
-    }
-}
+use super::place::{Parts, Place, Rules};
+use super::shape::{Kind, Leaf};
 
 /// A value on its way into an encoder.
 pub(super) struct Checked<'a, T: ?Sized> {
@@ -55,13 +26,13 @@ pub(super) struct Checked<'a, T: ?Sized> {
 
 impl<'a, T: ?Sized> Checked<'a, T> {
     pub(super) fn new(value: &'a T, rules: &'a Rules<'a>) -> Self {
-        let at = rules.shape.map_or(Ref::Unknown, |shape| shape.root);
-        let place = Place {
-            rules,
-            at,
-            depth: rules.depth,
-            optional: false,
-        };
+        let place = Place::root(rules);
+        Self { value, place }
+    }
+
+    /// A part of what is being walked over.
+    fn part(value: &'a T, parts: &Parts<'a>, part: usize) -> Self {
+        let place = parts.place(part);
         Self { value, place }
     }
 }
@@ -73,178 +44,6 @@ impl<T: Serialize + ?Sized> Serialize for Checked<'_, T> {
             place: self.place,
         })
     }
-}
-
-/// Where in the shape a value stands.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    rules: &'a Rules<'a>,
-    at: Ref,
-    depth: u16,
-    /// Directly inside a `Some`.
-    optional: bool,
-}
-
-impl<'a> Place<'a> {
-    fn leaf<E: Error>(&self, leaf: Leaf) -> Result<(), E> {
-        if self.rules.shape.is_some() && self.at != Ref::Leaf(leaf) {
-            return self.rules.refuse(Fault::Shape);
-        }
-        Ok(())
-    }
-
-    fn float<E: Error>(&self, leaf: Leaf, finite: bool) -> Result<(), E> {
-        if self.rules.finite && !finite {
-            return self.rules.refuse(Fault::NotFinite);
-        }
-        self.leaf(leaf)
-    }
-
-    /// Something that the formats with names write as nothing.
-    fn nil<E: Error>(&self) -> Result<(), E> {
-        if self.optional && self.rules.shape.is_none() {
-            return self.rules.refuse(Fault::Nested);
-        }
-        Ok(())
-    }
-
-    /// `len`: how many parts the value has, where that is the type's to say.
-    fn enter<E: Error>(&self, kind: Kind, len: Option<usize>) -> Result<Parts<'a>, E> {
-        let Some(depth) = self.depth.checked_sub(1) else {
-            return self.rules.refuse(Fault::TooDeep);
-        };
-        let node = match self.rules.shape {
-            None => None,
-            Some(shape) => match shape.node(self.at) {
-                Some(node)
-                    if node.kind == kind && len.is_none_or(|len| len == node.parts.len()) =>
-                {
-                    Some(node)
-                }
-                _ => return self.rules.refuse(Fault::Shape),
-            },
-        };
-        Ok(Parts {
-            rules: self.rules,
-            node,
-            next: 0,
-            depth,
-        })
-    }
-
-    /// The place of an enum's variant, by index and by name.
-    fn variant<E: Error>(&self, index: u32, name: &str) -> Result<Self, E> {
-        let Parts { node, depth, .. } = self.enter(Kind::Enum, None)?;
-        let index = index as usize;
-        let at = match node {
-            None => Ref::Unknown,
-            Some(node) if node.names.get(index) == Some(&name) => node.part(index),
-            Some(_) => return self.rules.refuse(Fault::Shape),
-        };
-        Ok(Self {
-            at,
-            depth,
-            optional: false,
-            ..*self
-        })
-    }
-}
-
-impl Node {
-    fn part(&self, index: usize) -> Ref {
-        self.parts.get(index).copied().unwrap_or(Ref::Unknown)
-    }
-}
-
-/// The walk over the parts of one value.
-struct Parts<'a> {
-    rules: &'a Rules<'a>,
-    node: Option<&'a Node>,
-    next: usize,
-    depth: u16,
-}
-
-impl<'a> Parts<'a> {
-    fn place(&self, part: usize) -> Place<'a> {
-        let at = self.node.map_or(Ref::Unknown, |node| node.part(part));
-        Place {
-            rules: self.rules,
-            at,
-            depth: self.depth,
-            optional: false,
-        }
-    }
-
-    fn checked<'v, T: ?Sized>(&self, part: usize, value: &'v T) -> Checked<'v, T>
-    where
-        'a: 'v,
-    {
-        Checked {
-            value,
-            place: self.place(part),
-        }
-    }
-
-    /// The next part of a tuple.
-    fn part<E: Error>(&mut self) -> Result<usize, E> {
-        let part = self.next;
-        if self.node.is_some_and(|node| part >= node.parts.len()) {
-            return self.rules.refuse(Fault::Shape);
-        }
-        self.next += 1;
-        Ok(part)
-    }
-
-    /// The next part of a struct, under this name.
-    fn field<E: Error>(&mut self, name: &str) -> Result<usize, E> {
-        let part = self.part()?;
-        let Some(node) = self.node else {
-            return Ok(part);
-        };
-        let known = if node.names.len() == node.parts.len() {
-            same_name(node.names[part], name)
-        } else {
-            node.names.iter().any(|known| same_name(known, name))
-        };
-        if known {
-            Ok(part)
-        } else {
-            self.rules.refuse(Fault::Shape)
-        }
-    }
-
-    fn skipped<E: Error>(&self) -> Result<(), E> {
-        if self.node.is_some() {
-            return self.rules.refuse(Fault::Shape);
-        }
-        Ok(())
-    }
-
-    fn end<E: Error>(&self) -> Result<(), E> {
-        if self.node.is_some_and(|node| self.next != node.parts.len()) {
-            return self.rules.refuse(Fault::Shape);
-        }
-        Ok(())
-    }
-
-    /// The end of a sequence or map that announced `claimed` elements.
-    fn end_of<E: Error>(&self, claimed: Option<usize>) -> Result<(), E> {
-        if claimed.is_some_and(|claimed| claimed != self.next) {
-            return self.rules.refuse(Fault::Shape);
-        }
-        Ok(())
-    }
-}
-
-/// A type may write `user_id` and read `userId` (`rename_all` with two
-/// conventions); by position that is the same field.
-fn same_name(read: &str, written: &str) -> bool {
-    fn letters(name: &str) -> impl Iterator<Item = char> {
-        name.chars()
-            .filter(|c| !matches!(c, '_' | '-'))
-            .flat_map(char::to_lowercase)
-    }
-    read == written || letters(read).eq(letters(written))
 }
 
 /// An encoder behind the checks.
@@ -326,10 +125,7 @@ impl<'a, S: Serializer> Serializer for Checker<'a, S> {
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
         let place = self.place.enter(Kind::Option, None)?.place(0);
-        let place = Place {
-            optional: true,
-            ..place
-        };
+        let place = place.inside_some();
         self.inner.serialize_some(&Checked { value, place })
     }
 
@@ -350,13 +146,7 @@ impl<'a, S: Serializer> Serializer for Checker<'a, S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let Some(depth) = self.place.depth.checked_sub(1) else {
-            return self.place.rules.refuse(Fault::TooDeep);
-        };
-        let place = Place {
-            depth,
-            ..self.place
-        };
+        let place = self.place.content()?;
         self.inner
             .serialize_newtype_struct(name, &Checked { value, place })
     }
@@ -383,7 +173,7 @@ impl<'a, S: Serializer> Serializer for Checker<'a, S> {
             .variant(index, variant)?
             .enter(Kind::NewtypeVariant, None)?;
         self.inner
-            .serialize_newtype_variant(name, index, variant, &parts.checked(0, value))
+            .serialize_newtype_variant(name, index, variant, &Checked::part(value, &parts, 0))
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
@@ -481,7 +271,8 @@ impl<C: SerializeSeq> SerializeSeq for CheckedElements<'_, C> {
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
         self.parts.next += 1;
-        self.inner.serialize_element(&self.parts.checked(0, value))
+        self.inner
+            .serialize_element(&Checked::part(value, &self.parts, 0))
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {
@@ -496,11 +287,13 @@ impl<C: SerializeMap> SerializeMap for CheckedElements<'_, C> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
         self.parts.next += 1;
-        self.inner.serialize_key(&self.parts.checked(0, key))
+        self.inner
+            .serialize_key(&Checked::part(key, &self.parts, 0))
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.inner.serialize_value(&self.parts.checked(1, value))
+        self.inner
+            .serialize_value(&Checked::part(value, &self.parts, 1))
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {
@@ -517,7 +310,7 @@ macro_rules! tuples {
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
                 let part = self.parts.part()?;
-                self.inner.$method(&self.parts.checked(part, value))
+                self.inner.$method(&Checked::part(value, &self.parts, part))
             }
 
             fn end(self) -> Result<C::Ok, C::Error> {
@@ -546,7 +339,7 @@ macro_rules! structs {
                 value: &T,
             ) -> Result<(), C::Error> {
                 let part = self.parts.field(name)?;
-                self.inner.serialize_field(name, &self.parts.checked(part, value))
+                self.inner.serialize_field(name, &Checked::part(value, &self.parts, part))
             }
 
             fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> {

@@ -4,9 +4,9 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 3 | magic `C1 63 76`; `C1` starts neither UTF-8 text nor any MessagePack value |
+//! | 0 | 3 | magic `C1 63 76`; `C1` starts neither UTF-8 text nor any `MessagePack` value |
 //! | 3 | 1 | version, `01` |
-//! | 4 | 1 | codec: 1 bincode, 2 MessagePack, 3 JSON |
+//! | 4 | 1 | codec: 1 bincode, 2 `MessagePack`, 3 JSON |
 //! | 5 | 1 | flags: bit 0 "cached absence", the payload is empty; the others are zero |
 //! | 6 | 2 | number of tags |
 //! | 8 | 4 | payload length |
@@ -312,3 +312,11 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// Writes the checksum that these bytes would need.
+#[cfg(any(test, fuzzing))]
+pub(super) fn reseal(key: &[u8], bytes: &mut [u8]) {
+    let at = bytes.len() - CHECKSUM;
+    let sum = value_checksum(key, &bytes[..at]);
+    bytes[at..].copy_from_slice(&sum.to_le_bytes());
+}

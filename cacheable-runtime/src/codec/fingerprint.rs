@@ -16,9 +16,8 @@ use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
-use once_cell::sync::Lazy;
 use serde::de::DeserializeOwned;
 use siphasher::sip::SipHasher13;
 
@@ -77,7 +76,7 @@ pub(super) fn of<T: DeserializeOwned + 'static>() -> &'static TypeInfo {
 
 type Types = HashMap<TypeId, &'static TypeInfo, BuildHasherDefault<AsItIs>>;
 
-static TYPES: Lazy<RwLock<Types>> = Lazy::new(RwLock::default);
+static TYPES: LazyLock<RwLock<Types>> = LazyLock::new(RwLock::default);
 
 fn find_out<T: DeserializeOwned + 'static>() -> TypeInfo {
     let binary = Tracer::trace(false, run::<T>);

@@ -6,8 +6,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::checked::{Checked, Rules};
+use super::checked::Checked;
 use super::guarded::{Guarded, Limits};
+use super::place::Rules;
 use super::sink::Sink;
 use super::{DECODE_DEPTH, DecodeError};
 

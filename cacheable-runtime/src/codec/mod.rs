@@ -16,6 +16,7 @@ mod guarded;
 #[cfg(feature = "json")]
 mod json;
 mod msgpack;
+mod place;
 mod probe;
 mod samples;
 mod shape;
@@ -23,6 +24,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 mod tracer;
+mod walk;
 
 use std::cell::Cell;
 use std::fmt;
@@ -33,8 +35,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Error, ErrorKind};
-use checked::{Fault, Rules};
 use fingerprint::TypeInfo;
+use place::{Fault, Rules};
 use sink::Sink;
 
 /// Levels of nesting that are written, `Some` and newtypes included.
@@ -55,7 +57,7 @@ const DECODE_DEPTH: u16 = 160;
 pub enum CodecId {
     /// `bincode` 2: compact, by position.
     Bincode = 1,
-    /// MessagePack with field names.
+    /// `MessagePack` with field names.
     MsgPack = 2,
     /// JSON.
     Json = 3,
@@ -65,12 +67,12 @@ pub enum CodecId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CodecChoice {
-    /// `bincode` where it carries the value rightly, else MessagePack.
+    /// `bincode` where it carries the value rightly, else `MessagePack`.
     #[default]
     Auto,
     /// `bincode` or a counted error.
     Bincode,
-    /// MessagePack with field names.
+    /// `MessagePack` with field names.
     MsgPack,
     /// JSON, for programs in other languages.
     #[cfg(feature = "json")]
@@ -117,6 +119,7 @@ pub(crate) enum DecodeError {
     /// The type's `Deserialize` panicked.
     Panicked,
     /// Written with a codec that this program is built without.
+    #[cfg(not(feature = "json"))]
     Missing(CodecId),
 }
 
@@ -358,6 +361,7 @@ impl fmt::Display for DecodeError {
             Self::Malformed => f.write_str("the payload is not a value of this type"),
             Self::Trailing => f.write_str("the payload goes on behind the value"),
             Self::Panicked => f.write_str("the type's `Deserialize` panicked"),
+            #[cfg(not(feature = "json"))]
             Self::Missing(codec) => write!(f, "built without the codec {codec}"),
         }
     }

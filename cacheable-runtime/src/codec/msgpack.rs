@@ -1,4 +1,4 @@
-//! MessagePack with field names, through `rmp-serde`.
+//! `MessagePack` with field names, through `rmp-serde`.
 //!
 //! What `bincode` cannot carry goes here. Both sides call themselves human
 //! readable: inside untagged, tagged and flattened types serde buffers values
@@ -9,8 +9,9 @@ use rmp_serde::{Deserializer, Serializer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::checked::{Checked, Rules};
+use super::checked::Checked;
 use super::guarded::{Guarded, Limits};
+use super::place::Rules;
 use super::sink::Sink;
 use super::{DECODE_DEPTH, DecodeError};
 

@@ -76,7 +76,6 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         deserialize_f32 => visit_f32, F32, |sample| samples::FLOATS.len(), samples::FLOATS[sample] as f32;
         deserialize_f64 => visit_f64, F64, |sample| samples::FLOATS.len(), samples::FLOATS[sample];
         deserialize_char => visit_char, Char, |sample| samples::CHARS.len(), samples::CHARS[sample];
-        // Borrowed for ever, so a type that borrows is content too.
         deserialize_str => visit_borrowed_str, Str, |sample| samples::STRINGS.len(), samples::STRINGS[sample];
         deserialize_string => visit_borrowed_str, Str, |sample| samples::STRINGS.len(), samples::STRINGS[sample];
         deserialize_bytes => visit_borrowed_bytes, Bytes, |sample| samples::BYTE_LENGTHS.len(), samples::bytes(sample);

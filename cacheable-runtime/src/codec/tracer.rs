@@ -26,7 +26,7 @@ use std::any::type_name;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::shape::{Kind, Leaf, Node, Ref, Shape};
+use super::shape::{Kind, Node, Ref, Shape};
 
 /// Limits are counts, not times: each process must find the same shape.
 const MAX_RUNS: usize = 4096;
@@ -38,9 +38,9 @@ pub(super) const MAX_DEPTH: u16 = 200;
 const MAX_BLAMED: usize = 6;
 
 /// The node above the root.
-const TOP: u32 = 0;
+pub(super) const TOP: u32 = 0;
 /// The part that stands for a node's length among the samples.
-const LENGTH: u32 = u32::MAX;
+pub(super) const LENGTH: u32 = u32::MAX;
 
 /// What a type turned out to be.
 pub(super) struct Traced {
@@ -54,69 +54,74 @@ pub(super) struct Traced {
 /// One run of a type's `Deserialize`; `false` when it failed.
 pub(super) type Run = fn(&mut Tracer) -> bool;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not a state machine"
+)]
 pub(super) struct Tracer {
     pub(super) human_readable: bool,
-    nodes: Vec<Draft>,
-    ids: HashMap<Identity, u32>,
-    any: bool,
-    contradicted: bool,
+    pub(super) nodes: Vec<Draft>,
+    pub(super) ids: HashMap<Identity, u32>,
+    pub(super) any: bool,
+    pub(super) contradicted: bool,
     /// Which sample a part gets, where not the first.
-    samples: HashMap<Frame, usize>,
-    runs: usize,
-    events: usize,
+    pub(super) samples: HashMap<Frame, usize>,
+    pub(super) runs: usize,
+    pub(super) events: usize,
 
     // The state of one run.
-    stack: Vec<Frame>,
-    trail: Vec<Choice>,
+    pub(super) stack: Vec<Frame>,
+    pub(super) trail: Vec<Choice>,
     /// The way to the goal: which part of which node to go into.
-    plan: HashMap<u32, u32>,
+    pub(super) plan: HashMap<u32, u32>,
     /// The goal of this run has not been reached yet.
-    aimed: bool,
+    pub(super) aimed: bool,
     /// The run failed for a reason that is out of the way now.
-    again: bool,
-    run_ends_at: usize,
+    pub(super) again: bool,
+    pub(super) panicked: bool,
+    pub(super) run_ends_at: usize,
 }
 
 /// A node in the making.
-struct Draft {
-    node: Node,
+pub(super) struct Draft {
+    pub(super) node: Node,
     /// From where it was first met.
-    via: Frame,
+    pub(super) via: Frame,
     /// Its end was reached once.
-    done: bool,
+    pub(super) done: bool,
     /// Leave it out where that is possible: its content could not be satisfied.
-    barred: bool,
+    pub(super) barred: bool,
     /// Its owner does not take an empty one.
-    wanted: bool,
+    pub(super) wanted: bool,
     /// An enum's variant that is known to end.
-    ending: Option<u32>,
+    pub(super) ending: Option<u32>,
     /// Variants that are not entered (again).
-    skipped: Vec<u32>,
+    pub(super) skipped: Vec<u32>,
     /// Variants that lead in a circle.
-    circular: Vec<u32>,
+    pub(super) circular: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
-    kind: Kind,
+    pub(super) kind: Kind,
     /// Of the visitor; of nothing for a variant's content.
-    visitor: &'static str,
+    pub(super) visitor: &'static str,
     /// The owner and the index of a variant's content.
-    variant: Option<Frame>,
-    names: &'static [&'static str],
-    len: usize,
+    pub(super) variant: Option<Frame>,
+    pub(super) names: &'static [&'static str],
+    pub(super) len: usize,
 }
 
 /// A node that is open, and the part that is being read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Frame {
-    node: u32,
-    part: u32,
+pub(super) struct Frame {
+    pub(super) node: u32,
+    pub(super) part: u32,
 }
 
 /// Something that could have been answered otherwise.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Choice {
+pub(super) enum Choice {
     /// Which of so many samples a part got.
     Sample(Frame, usize),
     /// A node that was answered with as little as possible.
@@ -142,19 +147,18 @@ impl Identity {
 impl Tracer {
     pub(super) fn trace(human_readable: bool, run: Run) -> Traced {
         let mut tracer = Self::new(human_readable);
-        let settled = tracer.settle(run);
+        let mut settled = tracer.settle(run);
         while settled && tracer.has_budget() {
             let Some(goal) = tracer.next_goal() else {
                 break;
             };
             tracer.aim(goal);
-            tracer.settle(run);
-            let draft = &mut tracer.nodes[goal.node as usize];
-            if draft.node.parts[goal.part as usize] == Ref::Unknown {
-                draft.skipped.push(goal.part);
+            settled = tracer.settle(run);
+            if !tracer.is_explored(goal) {
+                tracer.nodes[goal.node as usize].skipped.push(goal.part);
             }
         }
-        tracer.finish(settled)
+        tracer.finish()
     }
 
     fn new(human_readable: bool) -> Self {
@@ -178,18 +182,25 @@ impl Tracer {
             plan: HashMap::new(),
             aimed: false,
             again: false,
+            panicked: false,
             run_ends_at: 0,
         }
     }
 
-    fn finish(self, settled: bool) -> Traced {
+    fn finish(self) -> Traced {
         let root = self.nodes[TOP as usize].node.parts[0];
-        let nodes: Vec<Node> = self.nodes.into_iter().map(|draft| draft.node).collect();
-        let holes = nodes.iter().any(|node| node.parts.contains(&Ref::Unknown));
+        // A part that was rejected is known all the same: whatever reads one
+        // thing reads no more of it. What stood behind it in its owner was not
+        // seen, and the owner's end was not reached.
+        let whole = |draft: &Draft| draft.done && !draft.node.parts.contains(&Ref::Unknown);
+        let seen = root != Ref::Unknown && self.nodes[1..].iter().all(whole);
         Traced {
-            shape: Shape { root, nodes },
-            complete: settled && !holes && !self.contradicted,
+            complete: seen && !self.contradicted,
             any: self.any,
+            shape: Shape {
+                root,
+                nodes: self.nodes.into_iter().map(|draft| draft.node).collect(),
+            },
         }
     }
 
@@ -197,24 +208,26 @@ impl Tracer {
         self.runs < MAX_RUNS && self.events < MAX_EVENTS
     }
 
-    /// The first variant that no run has seen.
+    /// The first variant that no run has read to its end.
     fn next_goal(&self) -> Option<Frame> {
-        self.nodes.iter().enumerate().find_map(|(node, draft)| {
-            let part = draft
-                .node
-                .parts
-                .iter()
-                .enumerate()
-                .position(|(part, &seen)| {
-                    draft.node.kind == Kind::Enum
-                        && seen == Ref::Unknown
-                        && !draft.skipped.contains(&(part as u32))
-                })?;
-            Some(Frame {
-                node: node as u32,
-                part: part as u32,
-            })
+        (0..self.nodes.len() as u32).find_map(|node| {
+            let draft = &self.nodes[node as usize];
+            if draft.node.kind != Kind::Enum {
+                return None;
+            }
+            (0..draft.node.parts.len() as u32)
+                .map(|part| Frame { node, part })
+                .find(|&goal| !draft.skipped.contains(&goal.part) && !self.is_explored(goal))
         })
+    }
+
+    /// A variant was read to its end.
+    pub(super) fn is_explored(&self, variant: Frame) -> bool {
+        match self.nodes[variant.node as usize].node.parts[variant.part as usize] {
+            Ref::Unknown => false,
+            Ref::Leaf(_) => true,
+            Ref::Node(content) => self.nodes[content as usize].done,
+        }
     }
 
     /// Lays the plan: from the goal back to the top, the way it was first met.
@@ -237,7 +250,8 @@ impl Tracer {
                 continue;
             }
             let failed = self.stack.clone();
-            if self.vary(run, &failed) {
+            // Each panic is printed; one of a kind is enough.
+            if !self.panicked && self.vary(run, &failed) {
                 continue;
             }
             if !self.leave_out(&failed) {
@@ -257,7 +271,9 @@ impl Tracer {
         self.stack.push(Frame { node: TOP, part: 0 });
         // A type may panic on data it never expected; its dummy value may do so
         // when it is dropped.
-        catch_unwind(AssertUnwindSafe(|| run(self))).unwrap_or(false)
+        let result = catch_unwind(AssertUnwindSafe(|| run(self)));
+        self.panicked = result.is_err();
+        result.unwrap_or(false)
     }
 
     /// Changes one choice so that a run comes further than `failed`.
@@ -301,7 +317,10 @@ impl Tracer {
     }
 
     fn comes_further(&mut self, run: Run, failed: &[Frame]) -> bool {
-        self.has_budget() && (self.attempt(run) || is_later(&self.stack, failed))
+        if self.panicked || !self.has_budget() {
+            return false;
+        }
+        self.attempt(run) || (!self.panicked && is_later(&self.stack, failed))
     }
 
     /// Gives up on the smallest thing around a failure that can be left out.
@@ -327,214 +346,10 @@ impl Tracer {
         }
         false
     }
-
-    // What follows is called by the probe, while a type reads.
-
-    fn event(&mut self) -> Result<(), Stop> {
-        self.events += 1;
-        if self.events > self.run_ends_at {
-            Err(Stop)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn top(&self) -> Frame {
-        // The top frame is pushed before a run, and no level pops it.
-        self.stack
-            .last()
-            .copied()
-            .unwrap_or(Frame { node: TOP, part: 0 })
-    }
-
-    /// Notes what the current part is.
-    fn note(&mut self, found: Ref) {
-        let Frame { node, part } = self.top();
-        let draft = &mut self.nodes[node as usize];
-        match draft.node.parts.get_mut(part as usize) {
-            Some(seen) if *seen == Ref::Unknown => *seen = found,
-            Some(seen) => self.contradicted |= *seen != found,
-            None => {
-                self.contradicted |= draft.done;
-                draft.node.parts.push(found);
-            }
-        }
-    }
-
-    /// Something without parts; answers which sample it gets.
-    pub(super) fn leaf(&mut self, leaf: Leaf, count: usize) -> Result<usize, Stop> {
-        self.event()?;
-        self.any |= leaf == Leaf::Any;
-        self.note(Ref::Leaf(leaf));
-        Ok(self.sample(self.top(), count))
-    }
-
-    fn sample(&mut self, place: Frame, count: usize) -> usize {
-        if count > 1 {
-            self.trail.push(Choice::Sample(place, count));
-        }
-        self.samples
-            .get(&place)
-            .copied()
-            .unwrap_or(0)
-            .min(count.saturating_sub(1))
-    }
-
-    /// Opens a node in the current part; answers its level.
-    pub(super) fn enter(&mut self, identity: Identity, parts: usize) -> Result<usize, Stop> {
-        self.event()?;
-        let via = self.top();
-        let id = match self.ids.get(&identity) {
-            Some(&id) => id,
-            None => {
-                let id = self.nodes.len() as u32;
-                let parts = vec![Ref::Unknown; parts];
-                let node = Node {
-                    kind: identity.kind,
-                    names: identity.names,
-                    parts,
-                };
-                self.nodes.push(Draft::new(node, via));
-                self.ids.insert(identity, id);
-                id
-            }
-        };
-        self.note(Ref::Node(id));
-        self.stack.push(Frame { node: id, part: 0 });
-        Ok(self.stack.len() - 1)
-    }
-
-    /// Opens the content of the variant that is being read.
-    pub(super) fn enter_variant(
-        &mut self,
-        kind: Kind,
-        names: &'static [&'static str],
-        parts: usize,
-    ) -> Result<usize, Stop> {
-        let variant = Some(self.top());
-        self.enter(
-            Identity {
-                kind,
-                visitor: "",
-                variant,
-                names,
-                len: 0,
-            },
-            parts,
-        )
-    }
-
-    /// Goes to a part of the node at this level.
-    pub(super) fn go_to(&mut self, level: usize, part: u32) {
-        self.close_above(level);
-        self.stack[level].part = part;
-    }
-
-    /// A level above that is still open failed, and its owner carried on: what
-    /// it would have read is not known.
-    fn close_above(&mut self, level: usize) {
-        self.contradicted |= self.stack.len() > level + 1;
-        self.stack.truncate(level + 1);
-    }
-
-    /// The node at this level has been read.
-    pub(super) fn leave(&mut self, level: usize) {
-        self.close_above(level);
-        let Some(Frame { node, part }) = self.stack.pop() else {
-            return;
-        };
-        let draft = &mut self.nodes[node as usize];
-        draft.done = true;
-        if draft.node.kind == Kind::Enum && draft.ending.is_none() {
-            draft.ending = Some(part);
-            // What was circular may have been so for want of this ending.
-            self.nodes
-                .iter_mut()
-                .for_each(|draft| draft.circular.clear());
-        }
-    }
-
-    /// A tuple or struct was read up to this part.
-    pub(super) fn leave_after(&mut self, level: usize, parts: usize) {
-        let draft = &self.nodes[self.stack[level].node as usize];
-        self.contradicted |= draft.done && draft.node.parts.len() != parts;
-        self.leave(level);
-    }
-
-    /// How many elements the sequence, map or option at this level gets.
-    pub(super) fn elements(&mut self, level: usize, counts: &[usize]) -> usize {
-        let Frame { node, .. } = self.stack[level];
-        let draft = &self.nodes[node as usize];
-        let open = self.stack[..level].iter().any(|frame| frame.node == node);
-        if open || draft.barred {
-            return 0;
-        }
-        if draft.done && !draft.wanted && self.planned(node).is_none() {
-            self.trail.push(Choice::Short(node));
-            return 0;
-        }
-        counts[self.sample(Frame { node, part: LENGTH }, counts.len())]
-    }
-
-    fn planned(&self, node: u32) -> Option<u32> {
-        self.plan.get(&node).copied().filter(|_| self.aimed)
-    }
-
-    /// Which variant the enum at this level gets.
-    pub(super) fn variant(&mut self, level: usize) -> Result<u32, Stop> {
-        let Frame { node, .. } = self.stack[level];
-        let draft = &self.nodes[node as usize];
-        let is_open = |variant: u32| {
-            self.stack[..level].contains(&Frame {
-                node,
-                part: variant,
-            })
-        };
-        let planned = self
-            .planned(node)
-            .filter(|&variant| !is_open(variant) && !draft.skipped.contains(&variant));
-        let variant = planned.or(draft.ending).or_else(|| {
-            (0..draft.node.parts.len() as u32).find(|variant| {
-                !is_open(*variant)
-                    && !draft.skipped.contains(variant)
-                    && !draft.circular.contains(variant)
-            })
-        });
-        let Some(variant) = variant else {
-            self.break_circle(level);
-            return Err(Stop);
-        };
-        if planned.is_some() && draft.node.parts[variant as usize] == Ref::Unknown {
-            // The goal: from here on everything known is kept short.
-            self.aimed = false;
-        }
-        self.stack[level].part = variant;
-        Ok(variant)
-    }
-
-    /// Every variant leads back here: the last enum on the way that has another
-    /// one takes that in the next run.
-    fn break_circle(&mut self, level: usize) {
-        for at in (0..level).rev() {
-            let Frame { node, part } = self.stack[at];
-            let draft = &mut self.nodes[node as usize];
-            if draft.node.kind != Kind::Enum || draft.ending.is_some() {
-                continue;
-            }
-            let others = (0..draft.node.parts.len() as u32).any(|other| {
-                other != part && !draft.skipped.contains(&other) && !draft.circular.contains(&other)
-            });
-            if others && !draft.circular.contains(&part) {
-                draft.circular.push(part);
-                self.again = true;
-                return;
-            }
-        }
-    }
 }
 
 impl Draft {
-    fn new(node: Node, via: Frame) -> Self {
+    pub(super) fn new(node: Node, via: Frame) -> Self {
         Self {
             node,
             via,

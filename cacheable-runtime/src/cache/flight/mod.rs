@@ -83,7 +83,10 @@ struct State {
 }
 
 enum Phase {
-    Led,
+    /// The leader asks the store.
+    Asked,
+    /// The leader runs its body.
+    Loading,
     /// The leader left and the seat is free.
     Vacant,
     Landed(Landing),
@@ -128,7 +131,7 @@ impl Flights {
                     id: unique(),
                     key: key.clone(),
                     state: Mutex::new(State {
-                        phase: Phase::Led,
+                        phase: Phase::Asked,
                         waiters: 0,
                         lease: None,
                     }),
@@ -152,21 +155,41 @@ impl Flights {
         waiter.wait(joined).await
     }
 
-    /// Disperses the flights whose key satisfies `covers`.
+    /// Disperses the flights whose key satisfies `covers`: nobody who comes
+    /// from now on shares what they bring.
     pub(crate) fn disperse(&self, covers: impl Fn(&str) -> bool) {
-        let covered: Vec<_> = {
-            let mut flights = lock(&self.by_key);
-            let covered = flights
-                .extract_if(|key, _| covers(&key.key))
+        self.disperse_if(|flight| covers(&flight.key.key));
+    }
+
+    /// As [`disperse`](Self::disperse), but leaves alone those whose body runs:
+    /// to be called when the store has carried out a removal before which
+    /// `disperse` was called. A body that has begun since then reads what the
+    /// removal made way for; a look-up may still hold what was removed.
+    pub(crate) fn disperse_lookups(&self, covers: impl Fn(&str) -> bool) {
+        self.disperse_if(|flight| {
+            covers(&flight.key.key) && !matches!(lock(&flight.state).phase, Phase::Loading)
+        });
+    }
+
+    fn disperse_if(&self, covered: impl Fn(&Flight) -> bool) {
+        let dispersed: Vec<_> = {
+            let mut by_key = lock(&self.by_key);
+            let dispersed = by_key
+                .extract_if(|_, flight| covered(flight))
                 .map(|(_, flight)| flight)
                 .collect();
-            if flights.is_empty() {
+            if by_key.is_empty() {
                 self.idle.notify_waiters();
             }
-            covered
+            dispersed
         };
-        for flight in covered {
+        for flight in dispersed {
             flight.enter(Phase::Dispersed);
+            // Of a leader that has left; nobody takes it over now.
+            let lease = lock(&flight.state).lease.take();
+            if let Some(lease) = lease {
+                (self.abandon)(&flight.key.key, &lease);
+            }
         }
     }
 
@@ -272,11 +295,11 @@ impl Waiter<'_> {
             {
                 let mut state = lock(&flight.state);
                 match &state.phase {
-                    Phase::Led => {}
+                    Phase::Asked | Phase::Loading => {}
                     Phase::Landed(landing) => return Boarded::Landed(landing.clone()),
                     Phase::Dispersed => return Boarded::Dispersed,
                     Phase::Vacant => {
-                        state.phase = Phase::Led;
+                        state.phase = Phase::Asked;
                         return Boarded::Lead(Leader {
                             flights: Arc::clone(self.flights),
                             flight: Arc::clone(&flight),
@@ -341,6 +364,14 @@ impl Leader {
         Ok(())
     }
 
+    /// From here on the body runs.
+    pub(crate) fn loading(&self) {
+        let mut state = lock(&self.flight.state);
+        if matches!(state.phase, Phase::Asked) {
+            state.phase = Phase::Loading;
+        }
+    }
+
     /// Whether an invalidation has come since the flight began.
     pub(crate) fn is_dispersed(&self) -> bool {
         matches!(lock(&self.flight.state).phase, Phase::Dispersed)
@@ -381,7 +412,7 @@ impl Drop for Leader {
         // and the end of the flight.
         let mut by_key = lock(&self.flights.by_key);
         let mut state = lock(&self.flight.state);
-        if matches!(state.phase, Phase::Led) && state.waiters > 0 {
+        if matches!(state.phase, Phase::Asked | Phase::Loading) && state.waiters > 0 {
             state.lease = lease;
             state.phase = Phase::Vacant;
             drop(state);

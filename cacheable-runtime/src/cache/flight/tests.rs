@@ -195,6 +195,40 @@ fn an_invalidation_sends_everybody_back_to_the_start() {
 }
 
 #[test]
+fn after_a_removal_look_ups_start_again_and_bodies_go_on() {
+    let field = Field::new();
+    let (asking, loading) = (field.lead("a"), field.lead("b"));
+    loading.loading();
+    let (mut first, mut second) = (field.wait("a"), field.wait("b"));
+    field.flights.disperse_lookups(|_| true);
+    assert!(matches!(poll(&mut first), Poll::Ready(Boarded::Dispersed)));
+    assert!(asking.is_dispersed() && !loading.is_dispersed());
+    loading.land(value(2));
+    expect_value(&mut second, 2);
+    // Before the removal both start again.
+    let loading = field.lead("b");
+    loading.loading();
+    field.flights.disperse(|_| true);
+    assert!(loading.is_dispersed());
+    drop((asking, loading));
+    field.is_empty();
+}
+
+#[test]
+fn an_invalidation_gives_up_the_lease_of_a_leader_that_left() {
+    let field = Field::new();
+    let mut leader = field.lead("k");
+    leader.lease = Some(b"old".to_vec());
+    let waiter = field.wait("k");
+    drop(leader);
+    field.flights.disperse(|_| true);
+    assert_eq!(field.abandoned(), [b"old".to_vec()]);
+    drop(waiter);
+    assert_eq!(field.abandoned().len(), 1);
+    field.is_empty();
+}
+
+#[test]
 fn the_lease_of_a_dispersed_leader_is_given_up_not_handed_over() {
     let field = Field::new();
     let mut leader = field.lead("k");
