@@ -69,7 +69,7 @@ impl Runtime {
     /// ```
     /// use cacheable_runtime::{Runtime, cacheable};
     ///
-    /// #[cacheable(ttl = 60, key_prefix = "square", runtime = runtime)]
+    /// #[cacheable(ttl = 60, key_prefix = "square", skip(runtime), runtime = runtime)]
     /// async fn square(runtime: &Runtime, number: u64) -> u64 {
     ///     number * number
     /// }

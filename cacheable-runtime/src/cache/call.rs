@@ -138,10 +138,13 @@ impl Call {
                 // Only two handles that use one key for two types get here.
                 Err(_) => return body.await,
             },
-            Found::Absent => match S::absent() {
-                Some(nothing) => return nothing,
-                None => return body.await,
-            },
+            Found::Absent => {
+                let hidden = || Some(S::restore(Arc::new(codec::none()?)));
+                match S::absent().or_else(hidden) {
+                    Some(nothing) => return nothing,
+                    None => return body.await,
+                }
+            }
             Found::Nothing(load) => load,
         };
 
@@ -150,6 +153,8 @@ impl Call {
         match S::verdict(&returned) {
             Verdict::Failed => load.failed(),
             Verdict::Absent => Box::pin(load.absent()).await,
+            // In generic code an `Option` may hide behind the type parameter.
+            Verdict::Value(value) if codec::is_none(value) => Box::pin(load.absent()).await,
             Verdict::Value(value) if unless(value) || hides_a_result::<S::Stored>() => {
                 load.unstored(share);
             }

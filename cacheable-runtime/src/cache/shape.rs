@@ -89,6 +89,14 @@ impl<R> Kind<R> {
     }
 }
 
+impl<R> Copy for Kind<R> {}
+
+impl<R> Clone for Kind<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
 impl<R> Default for Kind<R> {
     fn default() -> Self {
         Self::new()

@@ -16,6 +16,7 @@ mod guarded;
 #[cfg(feature = "json")]
 mod json;
 mod msgpack;
+mod option;
 mod place;
 mod probe;
 mod samples;
@@ -36,6 +37,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, ErrorKind};
 use fingerprint::TypeInfo;
+pub(crate) use option::{is_none, none};
 use place::{Fault, Rules};
 use sink::Sink;
 

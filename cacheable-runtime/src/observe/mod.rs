@@ -129,9 +129,10 @@ counters! {
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cacheable_runtime::Error> {
 /// let runtime = Runtime::embedded();
+/// let cache = runtime.cache();
 /// let policy = Policy::new(Duration::from_secs(60));
 /// for _ in 0..2 {
-///     let six = runtime.cache().get_or_load("six", policy.clone(), || async { Ok::<_, ()>(6) });
+///     let six = cache.get_or_load("six", policy.clone(), || async { Ok::<_, ()>(6) });
 ///     assert_eq!(six.await, Ok(6));
 /// }
 /// let counts = runtime.observe().method("cache");
