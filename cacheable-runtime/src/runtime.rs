@@ -114,6 +114,19 @@ impl Runtime {
         Cache::new(self.engine.clone())
     }
 
+    /// Whether the store can be used now, for the health check of a service.
+    /// Annotated methods run either way.
+    ///
+    /// # Errors
+    /// Why the server cannot be reached. The embedded store always can.
+    pub fn health(&self) -> Result<(), Error> {
+        #[cfg(feature = "redis")]
+        if let Some(link) = &self.link {
+            return link.trouble().map_or(Ok(()), Err);
+        }
+        Ok(())
+    }
+
     /// What the cache did so far, per method.
     pub fn observe(&self) -> Observation {
         self.engine.observe().snapshot()
@@ -137,7 +150,13 @@ impl Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime")
+        let mut runtime = f.debug_struct("Runtime");
+        #[cfg(feature = "redis")]
+        if let Some(link) = &self.link {
+            runtime.field("server", &link.server());
+        }
+        runtime
+            .field("health", &self.health())
             .field("engine", &self.engine)
             .finish_non_exhaustive()
     }

@@ -81,11 +81,11 @@ impl Invalidate {
         if let Some(begun) = &mut self.0 {
             let mut writer = KeyWriter::text("");
             text(&mut writer);
-            let pattern = writer
-                .finish_pattern()
-                .and_then(|text| begun.engine.full_pattern(&text));
-            match pattern {
-                Ok(pattern) => begun.targets.patterns.push(pattern),
+            match writer.finish_pattern().and_then(Pattern::new) {
+                Ok(pattern) => {
+                    let pattern = begun.engine.full_pattern(&pattern);
+                    begun.targets.patterns.push(pattern);
+                }
                 Err(error) => begun.refused = Some(error),
             }
         }
@@ -194,7 +194,8 @@ fn absent<S: Shape>() -> S::Return {
 
 impl Begun {
     async fn remove(&self) -> Result<(), Error> {
-        let removed = self.engine.remove(self.targets.clone()).await.map(drop);
+        let removed = self.engine.remove(self.targets.clone()).await;
+        let removed = removed.map(|entries| self.counters.removed(entries));
         let result = match &self.refused {
             Some(error) => Err(error.clone()),
             None => removed,
