@@ -1,4 +1,4 @@
-//! Cached, coherent async service methods by writing one attribute.
+#![doc = include_str!("docs/guide.md")]
 
 #[doc(hidden)]
 pub mod __private;
