@@ -30,3 +30,8 @@ pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
 pub use runtime::{Builder, MIB, Runtime};
 pub use time::ManualClock;
+
+/// The example of the README, as a test.
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
