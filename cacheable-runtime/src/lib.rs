@@ -10,4 +10,7 @@ mod pattern;
 #[doc(hidden)]
 pub use codec::CodecChoice;
 pub use codec::CodecId;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use codec::fuzzing as __fuzz;
 pub use error::{Error, ErrorKind};
