@@ -12,6 +12,8 @@ mod bincode;
 mod checked;
 pub(crate) mod envelope;
 mod fingerprint;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guarded;
 mod hidden;
 #[cfg(feature = "json")]
