@@ -1,5 +1,7 @@
 //! `method(..)`, in every way that a call can be written.
 
+#![deny(warnings)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,5 +1,7 @@
 //! When entries go: after a success, unless a condition says otherwise.
 
+#![deny(warnings)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cacheable_runtime::{Runtime, cache_invalidate, cacheable};

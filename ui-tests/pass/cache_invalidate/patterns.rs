@@ -1,5 +1,7 @@
 //! Patterns, with placeholders that no argument can widen.
 
+#![deny(warnings)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cacheable_runtime::{Runtime, cache_invalidate, cacheable};

@@ -1,5 +1,7 @@
 //! The shapes that `#[cache_invalidate]` shares with `#[cacheable]`, and `&mut`.
 
+#![deny(warnings)]
+
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 

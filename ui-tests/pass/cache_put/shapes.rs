@@ -1,5 +1,7 @@
 //! `#[cache_put]`: what a write returns becomes what the next read gets.
 
+#![deny(warnings)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

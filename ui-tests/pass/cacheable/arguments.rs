@@ -1,5 +1,7 @@
 //! Every form of argument: borrowed, sliced, generic, taken apart, mutable, unnamed.
 
+#![deny(warnings)]
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,7 @@
 //! Methods that `#[async_trait]` has rewritten before our attribute sees them.
 
+#![deny(warnings)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

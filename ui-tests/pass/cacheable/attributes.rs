@@ -1,6 +1,6 @@
 //! Documentation, attributes and visibility stay as they were.
 
-#![deny(missing_docs, unused_must_use, deprecated)]
+#![deny(warnings, missing_docs)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

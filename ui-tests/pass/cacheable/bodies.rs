@@ -1,5 +1,7 @@
 //! Bodies: early returns, `?`, loops, nested async blocks, closures, attributes inside.
 
+#![deny(warnings)]
+
 use std::cell::Cell;
 use std::rc::Rc;
 

@@ -1,5 +1,7 @@
 //! `key_fn`: where a companion is emitted, and under which name.
 
+#![deny(warnings)]
+
 use cacheable_runtime::{IntoKey, MethodKey, Runtime, cacheable};
 
 struct Service;

@@ -1,5 +1,7 @@
 //! `when` is asked before, `unless` about the value.
 
+#![deny(warnings)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cacheable_runtime::{Runtime, cacheable};

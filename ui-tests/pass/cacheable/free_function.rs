@@ -1,5 +1,7 @@
 //! Free functions: public, private, in modules, without arguments.
 
+#![deny(warnings)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cacheable_runtime::{IntoKey, Runtime, cacheable};

@@ -1,5 +1,7 @@
 //! Generic functions and generic `impl`s: calls for two types share no value.
 
+#![deny(warnings)]
+
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +16,7 @@ fn load() {
     LOADS.fetch_add(1, Ordering::Relaxed);
 }
 
-trait Entity {
+pub trait Entity {
     const TABLE: &'static str;
 }
 

@@ -1,5 +1,7 @@
 //! The ways to write how long a value lives.
 
+#![deny(warnings)]
+
 use std::time::Duration;
 
 use cacheable_runtime::{Runtime, cacheable};

@@ -1,6 +1,8 @@
 //! Nothing in the expansion can be seen from the body, and nothing of the user's is
 //! taken for the expansion's.
 
+#![deny(warnings)]
+
 use cacheable_runtime::{Runtime, cacheable};
 
 // What an expansion could trip over if it named things carelessly.

@@ -1,5 +1,7 @@
 //! Native async functions in a trait `impl`, and as default methods.
 
+#![deny(warnings)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cacheable_runtime::{Runtime, cacheable};

@@ -1,5 +1,7 @@
 //! `self: Arc<Self>`, `self`, `mut self`, `&Arc<Self>`, and no receiver at all.
 
+#![deny(warnings)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,5 +1,7 @@
 //! What is kept of each return type, also behind other names.
 
+#![deny(warnings)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

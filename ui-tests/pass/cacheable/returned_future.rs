@@ -1,5 +1,7 @@
 //! Functions that return their future by name.
 
+#![deny(warnings)]
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};

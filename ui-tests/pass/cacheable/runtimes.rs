@@ -1,5 +1,7 @@
 //! `runtime = ..` and `crate = ..`.
 
+#![deny(warnings)]
+
 use std::sync::Arc;
 
 use cacheable_runtime::{Runtime, cacheable};

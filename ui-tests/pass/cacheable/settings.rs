@@ -1,5 +1,7 @@
 //! The arguments that only change how a value is kept.
 
+#![deny(warnings)]
+
 use cacheable_runtime::{CodecId, Runtime, cacheable};
 
 #[cacheable(

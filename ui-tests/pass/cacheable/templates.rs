@@ -1,5 +1,7 @@
 //! Key templates.
 
+#![deny(warnings)]
+
 use cacheable_runtime::{IntoKey, Key, Runtime, cacheable};
 
 struct Tenant {
