@@ -12,7 +12,10 @@ mod bincode;
 mod checked;
 pub(crate) mod envelope;
 mod fingerprint;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guarded;
+mod hidden;
 #[cfg(feature = "json")]
 mod json;
 mod msgpack;
@@ -36,6 +39,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, ErrorKind};
 use fingerprint::TypeInfo;
+pub(crate) use hidden::{Hidden, hidden, none};
 use place::{Fault, Rules};
 use sink::Sink;
 
