@@ -1,10 +1,15 @@
 //! The attributes of `cacheable-runtime`. Use that crate; it re-exports these.
+//!
+//! An attribute is read (`args`, `item`), judged (`model`) and printed (`expand`). A model
+//! that exists is valid, so printing cannot fail; every rejection is in `check`, `key`,
+//! `pattern` and `target`, with the sentence that explains it.
 
 mod args;
 mod check;
 mod diag;
 mod duration;
 mod expand;
+mod form;
 mod given;
 mod item;
 mod key;
@@ -18,20 +23,20 @@ mod tests;
 
 use proc_macro::TokenStream;
 
-/// Answers a call from the cache, and runs the body on a miss.
+#[doc = include_str!("docs/cacheable.md")]
 #[proc_macro_attribute]
 pub fn cacheable(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::cacheable(args.into(), item.into()).into()
+    expand::cacheable(args.into(), &item.into()).into()
 }
 
-/// Removes entries after the body.
+#[doc = include_str!("docs/cache_invalidate.md")]
 #[proc_macro_attribute]
 pub fn cache_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::cache_invalidate(args.into(), item.into()).into()
+    expand::cache_invalidate(args.into(), &item.into()).into()
 }
 
-/// Stores what the body returns under another method's entry.
+#[doc = include_str!("docs/cache_put.md")]
 #[proc_macro_attribute]
 pub fn cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::cache_put(args.into(), item.into()).into()
+    expand::cache_put(args.into(), &item.into()).into()
 }
