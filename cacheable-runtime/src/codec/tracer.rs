@@ -1,6 +1,6 @@
 //! Finds the shape of a type by letting it read from nothing.
 //!
-//! The type's `Deserialize` is run against a [`Probe`](super::probe::Probe),
+//! The type's `Deserialize` is run against a `Probe`,
 //! which notes what is asked for and answers with samples. One run sees one
 //! variant of each enum, so runs repeat, each led to one variant that nobody
 //! has seen, until there is none. Everything that a run decides lies in the

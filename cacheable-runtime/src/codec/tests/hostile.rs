@@ -106,7 +106,7 @@ fn survive_all(bytes: &[u8]) {
 #[test]
 fn noise_is_survived() {
     let mut noise = Noise(4);
-    for _ in 0..10_000 {
+    for _ in 0..4_000 {
         survive_all(&noise.bytes(120, 256));
         // Small bytes are what lengths, tags and variants are made of.
         survive_all(&noise.bytes(120, 8));
