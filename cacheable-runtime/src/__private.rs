@@ -31,6 +31,73 @@ pub mod codec {
     pub const JSON: CodecChoice = CodecChoice::Json;
 }
 
+/// Steps of a call one by one, for the benchmarks: no expansion names them.
+pub mod step {
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use crate::codec::envelope::{self, Header, Opened};
+    use crate::codec::{self, CodecChoice, CodecId};
+    use crate::key::KeyWriter;
+    use crate::{Error, ErrorKind};
+
+    /// What level 1 will look entries up by.
+    pub fn call_hash(seed: [u64; 2], key: impl Fn(&mut KeyWriter)) -> Result<u128, Error> {
+        let mut writer = KeyWriter::hash(seed);
+        key(&mut writer);
+        writer.finish_hash()
+    }
+
+    /// What level 2 calls an entry; `start` is its prefix and method.
+    pub fn call_text(start: &str, key: impl Fn(&mut KeyWriter)) -> Result<String, Error> {
+        let mut writer = KeyWriter::text(start);
+        key(&mut writer);
+        writer.finish_text()
+    }
+
+    /// A value's payload, and the codec that wrote it.
+    pub fn encode<T>(choice: CodecChoice, value: &T) -> Result<(CodecId, Vec<u8>), Error>
+    where
+        T: Serialize + DeserializeOwned + 'static,
+    {
+        let mut payload = Vec::new();
+        let schema = codec::schema::<T>(choice, 0);
+        let codec = codec::encode(&schema, value, usize::MAX, &mut payload)?;
+        Ok((codec, payload))
+    }
+
+    /// The value of a payload.
+    pub fn decode<T: DeserializeOwned>(codec: CodecId, payload: &[u8]) -> Result<T, Error> {
+        Ok(codec::decode(codec, payload)?)
+    }
+
+    /// What is stored for a payload.
+    pub fn seal(key: &str, codec: CodecId, payload: &[u8]) -> Result<Vec<u8>, Error> {
+        let header = Header {
+            codec,
+            absent: false,
+            site: 1,
+            fingerprint: 2,
+            created_ms: 3,
+            soft_expiry_ms: 4,
+            hard_expiry_ms: 5,
+            load_micros: 6,
+            tag_stamp: 7,
+            tags: Vec::new(),
+        };
+        Ok(envelope::seal(key.as_bytes(), &header, payload)?)
+    }
+
+    /// The payload of what is stored.
+    pub fn open<'a>(key: &str, sealed: &'a [u8]) -> Result<&'a [u8], Error> {
+        match envelope::open(key.as_bytes(), sealed) {
+            Ok(Opened::Value(_, payload)) => Ok(payload),
+            Ok(Opened::Lease(_)) => Err(Error::new(ErrorKind::Codec, "a lease has no payload")),
+            Err(error) => Err(Error::new(ErrorKind::Codec, error.to_string())),
+        }
+    }
+}
+
 /// The descriptor of an annotated method: one static, wherever it is written.
 #[doc(hidden)]
 #[macro_export]

@@ -1,0 +1,200 @@
+//! The value is in the cache.
+
+use std::sync::Arc;
+
+use benches::{Bench, Contender, Field, Path};
+use cacheable_runtime::{Key, MethodKey, Runtime};
+use redis::aio::MultiplexedConnection;
+
+use crate::rivals::{self, MokaCache, QuickCache};
+use crate::service::{Service, plain_by_name, plain_owned, plain_shared};
+use crate::source::{ENTRIES, Project, SOURCE, index};
+use crate::wire::{self, Server};
+
+const TASKS: [u64; 3] = [1, 64, 1024];
+
+/// Hits in the process's own memory.
+pub(crate) fn embedded(bench: &mut Bench) {
+    bench.path(&Path::new("hit/embedded/u64").tasks(&TASKS), embedded_by_id);
+    bench.path(
+        &Path::new("hit/embedded/str").tasks(&TASKS),
+        embedded_by_name,
+    );
+}
+
+/// Hits in a server.
+pub(crate) fn redis(bench: &mut Bench, server: &Server) {
+    let trips = || server.trips();
+    let path = |name| Path::new(name).tasks(&TASKS).timed().trips(&trips);
+    bench.path(&path("hit/redis/project"), async || {
+        redis_projects(server).await
+    });
+    bench.path(&path("hit/redis/100B"), async || redis_notes(server).await);
+}
+
+async fn embedded_by_id() -> Field {
+    let service = Service::on(Runtime::embedded());
+    service.fill().await;
+    let quick: &QuickCache<u64> = rivals::quick_cache();
+    let moka: &MokaCache<u64> = rivals::moka();
+    for id in 0..ENTRIES {
+        quick.insert(id, Arc::clone(SOURCE.project(id)));
+        moka.insert(id, Arc::clone(SOURCE.project(id))).await;
+        rivals::cached_by_id(id).await.expect("it is there");
+    }
+    Field {
+        note: format!("{ENTRIES} projects of 20 fields, argument `u64`"),
+        contenders: vec![
+            Contender::sync("quick_cache get", move |n| quick.get(&(n % ENTRIES))),
+            Contender::new("moka get", move |n| async move {
+                moka.get(&(n % ENTRIES)).await
+            })
+            .against("quick_cache get"),
+            Contender::new("moka try_get_with", move |n| {
+                moka.try_get_with(n % ENTRIES, plain_shared(n))
+            })
+            .against("quick_cache get"),
+            Contender::new("cached", move |n| rivals::cached_by_id(n % ENTRIES))
+                .against("quick_cache get"),
+            Contender::new("#[cacheable], Arc", move |n| service.shared(n % ENTRIES))
+                .against("quick_cache get"),
+            Contender::new("plain method, Arc", move |n| plain_shared(n % ENTRIES)),
+            Contender::sync("quick_cache get, clone", move |n| {
+                quick
+                    .get(&(n % ENTRIES))
+                    .map(|found| Project::clone(&found))
+            }),
+            Contender::new("#[cacheable], owned", move |n| service.owned(n % ENTRIES))
+                .against("quick_cache get, clone"),
+            Contender::new("plain method, clone", move |n| plain_owned(n % ENTRIES)),
+        ],
+    }
+}
+
+async fn embedded_by_name() -> Field {
+    let service = Service::on(Runtime::embedded());
+    service.fill().await;
+    let quick: &QuickCache<String> = rivals::quick_cache();
+    let moka: &MokaCache<String> = rivals::moka();
+    for id in 0..ENTRIES {
+        let name = SOURCE.name(id);
+        quick.insert(name.to_owned(), Arc::clone(SOURCE.project(id)));
+        moka.insert(name.to_owned(), Arc::clone(SOURCE.project(id)))
+            .await;
+        rivals::cached_by_name(name).await.expect("it is there");
+    }
+    Field {
+        note: format!("{ENTRIES} projects of 20 fields, argument `&str` of 20 bytes"),
+        contenders: vec![
+            Contender::sync("quick_cache get", move |n| quick.get(SOURCE.name(n))),
+            Contender::new("moka get", move |n| moka.get(SOURCE.name(n)))
+                .against("quick_cache get"),
+            Contender::new("cached", move |n| rivals::cached_by_name(SOURCE.name(n)))
+                .against("quick_cache get"),
+            Contender::new("#[cacheable], Arc", move |n| {
+                service.shared_by_name(SOURCE.name(n))
+            })
+            .against("quick_cache get"),
+            Contender::new("plain method, Arc", move |n| plain_by_name(SOURCE.name(n))),
+            Contender::sync("quick_cache get, clone", move |n| {
+                let found = quick.get(SOURCE.name(n));
+                found.map(|found| Project::clone(&found))
+            }),
+            Contender::new("#[cacheable], owned", move |n| {
+                service.owned_by_name(SOURCE.name(n))
+            })
+            .against("quick_cache get, clone"),
+        ],
+    }
+}
+
+async fn redis_projects(server: &Server) -> Field {
+    let service = Service::on(server.runtime().await);
+    service.fill().await;
+    let by_hand = ByHand::on(server, Service::shared_key).await;
+    let size = by_hand.size().await;
+    by_hand.fill_bare().await;
+    Field {
+        note: format!("{ENTRIES} projects of 20 fields, entries of {size} bytes"),
+        contenders: vec![
+            Contender::new("redis GET", move |n| by_hand.get(n)),
+            Contender::new("redis GET, bincode", move |n| by_hand.get_bare(n)).against("redis GET"),
+            Contender::new("#[cacheable], Arc, u64", move |n| {
+                service.shared(n % ENTRIES)
+            })
+            .against("redis GET"),
+            Contender::new("#[cacheable], Arc, &str", move |n| {
+                service.shared_by_name(SOURCE.name(n))
+            })
+            .against("redis GET"),
+            Contender::new("#[cacheable], owned, u64", move |n| {
+                service.owned(n % ENTRIES)
+            })
+            .against("redis GET"),
+        ],
+    }
+}
+
+async fn redis_notes(server: &Server) -> Field {
+    let service = Service::on(server.runtime().await);
+    service.fill().await;
+    let by_hand = ByHand::on(server, Service::note_key).await;
+    let size = by_hand.size().await;
+    Field {
+        note: format!("{ENTRIES} values with one field, entries of {size} bytes"),
+        contenders: vec![
+            Contender::new("redis GET", move |n| by_hand.get(n)),
+            Contender::new("#[cacheable], Arc, u64", move |n| service.note(n % ENTRIES))
+                .against("redis GET"),
+        ],
+    }
+}
+
+/// The same entries without us.
+struct ByHand {
+    connection: MultiplexedConnection,
+    /// The keys that a method keeps its entries under.
+    keys: Vec<Key>,
+}
+
+impl ByHand {
+    async fn on<R>(server: &Server, key: fn(u64) -> MethodKey<R>) -> &'static Self {
+        Box::leak(Box::new(Self {
+            connection: server.connect().await,
+            keys: (0..ENTRIES).map(|id| wire::text(key(id))).collect(),
+        }))
+    }
+
+    /// The bytes that the method reads, as they are.
+    async fn get(&self, number: u64) -> Option<Vec<u8>> {
+        wire::get(&self.connection, self.keys[index(number)].as_str()).await
+    }
+
+    /// A project as one would keep it oneself.
+    async fn get_bare(&self, number: u64) -> Project {
+        let key = bare(&self.keys[index(number)]);
+        let bytes = wire::get(&self.connection, &key).await;
+        let bytes = bytes.expect("it was stored");
+        let (project, _) = bincode::serde::decode_from_slice(&bytes, bincode::config::standard())
+            .expect("it is a project");
+        project
+    }
+
+    async fn fill_bare(&self) {
+        for (id, key) in (0..).zip(&self.keys) {
+            let project: &Project = SOURCE.project(id);
+            let bytes = bincode::serde::encode_to_vec(project, bincode::config::standard());
+            let bytes = bytes.expect("a project can be written");
+            wire::set(&self.connection, &bare(key), &bytes).await;
+        }
+    }
+
+    async fn size(&self) -> usize {
+        let bytes = self.get(0).await.expect("the method has stored it");
+        bytes.len()
+    }
+}
+
+fn bare(key: &Key) -> String {
+    format!("bare:{key}")
+}

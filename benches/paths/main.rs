@@ -1,0 +1,51 @@
+//! What a cached call costs on each of its ways, beside what one would use instead.
+//!
+//! `cargo bench -p benches -- [--quick] [FILTER]…`; how to read what it prints
+//! is told in `docs/benchmarks.md`.
+
+mod codec;
+mod future;
+mod hit;
+mod key;
+mod miss;
+mod rivals;
+mod service;
+mod source;
+mod stampede;
+mod wire;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use benches::{Args, Bench, Machine};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let args = Args::parse()?;
+    // Cargo's directory for what benchmarks write, one level up.
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("benchmarks.json");
+    let server = wire::Server::start();
+    let mut bench = Bench::new(args, Machine::here(server.version()), output);
+
+    hit::embedded(&mut bench);
+    hit::redis(&mut bench, &server);
+    miss::embedded(&mut bench);
+    miss::redis(&mut bench, &server);
+    stampede::run(&mut bench, &server);
+    key::run(&mut bench);
+    codec::run(&mut bench);
+    future::run(&mut bench);
+
+    bench
+        .finish()
+        .map_err(|error| format!("the results cannot be written: {error}"))
+}

@@ -1,0 +1,49 @@
+//! What one would use instead, within one process.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use cached::macros::concurrent_cached;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::DefaultLifecycle;
+
+use crate::source::{ENTRIES, Missing, Project, SOURCE, id_of};
+
+/// Room for everything that is hit, and for the misses of a while.
+const CAPACITY: usize = 20 * ENTRIES as usize;
+
+pub(crate) type QuickCache<K> =
+    quick_cache::sync::Cache<K, Arc<Project>, UnitWeighter, ahash::RandomState>;
+pub(crate) type MokaCache<K> = moka::future::Cache<K, Arc<Project>>;
+
+/// With the hasher that it has by default.
+pub(crate) fn quick_cache<K: Hash + Eq + Clone + Send + Sync>() -> &'static QuickCache<K> {
+    Box::leak(Box::new(QuickCache::with(
+        CAPACITY,
+        CAPACITY as u64,
+        UnitWeighter,
+        ahash::RandomState::new(),
+        DefaultLifecycle::default(),
+    )))
+}
+
+pub(crate) fn moka<K: Hash + Eq + Send + Sync + 'static>() -> &'static MokaCache<K> {
+    Box::leak(Box::new(MokaCache::new(CAPACITY as u64)))
+}
+
+#[allow(clippy::unused_async, reason = "as the method it stands for")]
+#[concurrent_cached(max_size = 20_000, ttl_secs = 3600)]
+pub(crate) async fn cached_by_id(id: u64) -> Result<Arc<Project>, Missing> {
+    Ok(Arc::clone(SOURCE.project(id)))
+}
+
+#[allow(clippy::unused_async, reason = "as the method it stands for")]
+#[concurrent_cached(
+    max_size = 20_000,
+    ttl_secs = 3600,
+    key = "String",
+    convert = { name.to_owned() }
+)]
+pub(crate) async fn cached_by_name(name: &str) -> Result<Arc<Project>, Missing> {
+    Ok(Arc::clone(SOURCE.project(id_of(name))))
+}

@@ -1,0 +1,94 @@
+//! A service as one would write it, and the same methods without an attribute.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cacheable_runtime::{Runtime, cacheable};
+
+use crate::source::{ENTRIES, Missing, Note, Project, SOURCE, id_of};
+
+pub(crate) struct Service {
+    runtime: Runtime,
+    /// How often [`slow`](Self::slow) ran its body.
+    pub(crate) loads: AtomicU64,
+}
+
+impl Service {
+    /// A service that lives as long as the process, as services do: its
+    /// operations can then be futures that borrow it.
+    pub(crate) fn on(runtime: Runtime) -> &'static Self {
+        Box::leak(Box::new(Self {
+            runtime,
+            loads: AtomicU64::new(0),
+        }))
+    }
+
+    #[cacheable(ttl = 3600, key_prefix = "bench", runtime = self.runtime)]
+    pub(crate) async fn shared(&self, id: u64) -> Result<Arc<Project>, Missing> {
+        Ok(Arc::clone(SOURCE.project(id)))
+    }
+
+    #[cacheable(ttl = 3600, key_prefix = "bench", runtime = self.runtime)]
+    pub(crate) async fn shared_by_name(&self, name: &str) -> Result<Arc<Project>, Missing> {
+        Ok(Arc::clone(SOURCE.project(id_of(name))))
+    }
+
+    #[cacheable(ttl = 3600, key_prefix = "bench", runtime = self.runtime)]
+    pub(crate) async fn owned(&self, id: u64) -> Result<Project, Missing> {
+        Ok(Project::clone(SOURCE.project(id)))
+    }
+
+    #[cacheable(ttl = 3600, key_prefix = "bench", runtime = self.runtime)]
+    pub(crate) async fn owned_by_name(&self, name: &str) -> Result<Project, Missing> {
+        Ok(Project::clone(SOURCE.project(id_of(name))))
+    }
+
+    #[cacheable(ttl = 3600, key_prefix = "bench", runtime = self.runtime)]
+    pub(crate) async fn note(&self, id: u64) -> Result<Arc<Note>, Missing> {
+        Ok(Arc::clone(SOURCE.note(id)))
+    }
+
+    #[cacheable(ttl = 3600, key_prefix = "bench", runtime = self.runtime)]
+    pub(crate) async fn slow(&self, id: u64) -> Result<Arc<Project>, Missing> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(LOAD).await;
+        Ok(Arc::clone(SOURCE.project(id)))
+    }
+
+    /// Stores every project and note under the keys of every method.
+    pub(crate) async fn fill(&self) {
+        for id in 0..ENTRIES {
+            let name = SOURCE.name(id);
+            self.shared(id).await.expect("it is there");
+            self.shared_by_name(name).await.expect("it is there");
+            self.owned(id).await.expect("it is there");
+            self.owned_by_name(name).await.expect("it is there");
+            self.note(id).await.expect("it is there");
+        }
+    }
+}
+
+/// How long the body of a slow method takes.
+pub(crate) const LOAD: Duration = Duration::from_millis(50);
+
+/// [`Service::shared`] without the attribute.
+pub(crate) async fn plain_shared(id: u64) -> Result<Arc<Project>, Missing> {
+    Ok(Arc::clone(SOURCE.project(id)))
+}
+
+/// [`Service::shared_by_name`] without the attribute.
+pub(crate) async fn plain_by_name(name: &str) -> Result<Arc<Project>, Missing> {
+    Ok(Arc::clone(SOURCE.project(id_of(name))))
+}
+
+/// [`Service::owned`] without the attribute.
+pub(crate) async fn plain_owned(id: u64) -> Result<Project, Missing> {
+    Ok(Project::clone(SOURCE.project(id)))
+}
+
+/// [`Service::slow`] without the attribute.
+pub(crate) async fn plain_slow(id: u64) -> Result<Arc<Project>, Missing> {
+    tokio::time::sleep(LOAD).await;
+    Ok(Arc::clone(SOURCE.project(id)))
+}

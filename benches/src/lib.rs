@@ -1,0 +1,26 @@
+//! Measures several ways of doing the same thing, side by side.
+//!
+//! A [`Path`] is one such thing, a [`Contender`] one way of doing it. All
+//! contenders of a path run in turns, round after round, so that whatever else
+//! the machine does meets all of them; what counts is the median of the rounds
+//! and its ratio to that of a *floor*: the least that one could do instead.
+//! Nothing here judges a figure.
+//!
+//! [`Bench`] runs the paths that were asked for, prints a table for each and
+//! writes everything that was measured as JSON.
+
+mod args;
+mod contender;
+mod machine;
+mod measure;
+mod path;
+mod stats;
+mod table;
+
+pub use args::Args;
+pub use contender::Contender;
+pub use machine::Machine;
+pub use measure::{cpu_time, in_turns};
+pub use path::{Bench, Field, Path};
+pub use stats::{median, percentile};
+pub use table::{Table, nanos, number, ratio};

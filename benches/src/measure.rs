@@ -1,0 +1,206 @@
+//! Rounds in turns, and one pass that counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::task::JoinSet;
+
+use crate::contender::{Batch, Contender};
+use crate::stats::{median, percentile, spread};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// How often each contender has its turn.
+    pub(crate) rounds: usize,
+    /// How long a turn takes, about.
+    pub(crate) round: Duration,
+    /// Operations whose allocations are counted.
+    pub(crate) counted: u64,
+}
+
+impl Effort {
+    pub(crate) const FULL: Self = Self {
+        rounds: 15,
+        round: Duration::from_millis(60),
+        counted: 1_000,
+    };
+    pub(crate) const QUICK: Self = Self {
+        rounds: 3,
+        round: Duration::from_millis(5),
+        counted: 200,
+    };
+}
+
+/// One turn of one contender.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) operations: u64,
+    pub(crate) wall: Duration,
+    pub(crate) cpu: Duration,
+}
+
+/// All turns of one contender.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) turns: Vec<Turn>,
+    /// Nanoseconds, sorted at the end; empty if they are not taken.
+    latencies: Vec<u32>,
+}
+
+/// What one operation needs, whatever else the machine does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    pub(crate) allocations: f64,
+    pub(crate) bytes: f64,
+    /// Requests that reached the server; `None` without one.
+    pub(crate) trips: Option<f64>,
+}
+
+/// The processor time that this process has used so far, in all of its threads.
+pub fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("a processor clock counts from zero")
+}
+
+/// The indices below `contenders` in the order of one round: each begins one
+/// further on, so that no contender always follows the same other one first.
+pub fn in_turns(contenders: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..contenders).map(move |turn| (turn + round) % contenders)
+}
+
+/// Gives each contender its turn, round after round.
+pub(crate) async fn measure(
+    contenders: &[Contender],
+    tasks: u64,
+    timed: bool,
+    effort: Effort,
+) -> Vec<Measured> {
+    let mut sizes = Vec::new();
+    for contender in contenders {
+        sizes.push(batch_size(contender, tasks, effort.round).await);
+    }
+    let mut measured: Vec<_> = contenders.iter().map(|_| Measured::default()).collect();
+    for round in 0..effort.rounds {
+        for index in in_turns(contenders.len(), round) {
+            let (turn, mut latencies) = take(&contenders[index], tasks, sizes[index], timed).await;
+            measured[index].turns.push(turn);
+            measured[index].latencies.append(&mut latencies);
+        }
+    }
+    for measured in &mut measured {
+        measured.latencies.sort_unstable();
+    }
+    measured
+}
+
+/// How many operations each task does so that a turn takes `round`, about.
+/// Finding out warms everything up.
+async fn batch_size(contender: &Contender, tasks: u64, round: Duration) -> u64 {
+    let mut size = 1;
+    loop {
+        let (turn, _) = take(contender, tasks, size, false).await;
+        if turn.wall * 4 >= round {
+            let scale = round.as_secs_f64() / turn.wall.as_secs_f64();
+            #[allow(clippy::cast_sign_loss, reason = "neither factor is negative")]
+            return ((size as f64 * scale) as u64).max(1);
+        }
+        size *= 2;
+    }
+}
+
+async fn take(contender: &Contender, tasks: u64, size: u64, timed: bool) -> (Turn, Vec<u32>) {
+    let mut running = JoinSet::new();
+    let mut latencies = Vec::new();
+    let cpu = cpu_time();
+    let start = Instant::now();
+    for _ in 0..tasks {
+        running.spawn(contender.run(next_batch(size, timed)));
+    }
+    while let Some(taken) = running.join_next().await {
+        latencies.append(&mut taken.expect("no operation panics"));
+    }
+    let turn = Turn {
+        operations: tasks * size,
+        wall: start.elapsed(),
+        cpu: cpu_time().saturating_sub(cpu),
+    };
+    (turn, latencies)
+}
+
+fn next_batch(size: u64, timed: bool) -> Batch {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let first = NEXT.fetch_add(size, Ordering::Relaxed);
+    Batch {
+        numbers: first..first + size,
+        timed,
+    }
+}
+
+/// What one operation of `contender` allocates, and how often it asks the
+/// server, when one task runs on `runtime`, which has no thread but this one.
+pub(crate) fn count(
+    contender: &Contender,
+    runtime: &tokio::runtime::Runtime,
+    trips: Option<&dyn Fn() -> u64>,
+    effort: Effort,
+) -> Counted {
+    // Buffers grow and connections settle before anything is counted.
+    runtime.block_on(contender.run(next_batch(effort.counted, false)));
+    let batch = contender.run(next_batch(effort.counted, false));
+    let trips_before = trips.map(|trips| trips());
+    let counted = allocation_counter::measure(|| {
+        runtime.block_on(batch);
+    });
+    let operations = effort.counted as f64;
+    Counted {
+        allocations: counted.count_total as f64 / operations,
+        bytes: counted.bytes_total as f64 / operations,
+        trips: trips
+            .zip(trips_before)
+            .map(|(trips, before)| (trips() - before) as f64 / operations),
+    }
+}
+
+impl Turn {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.operations as f64 / self.wall.as_secs_f64()
+    }
+
+    /// Nanoseconds of processor time per operation.
+    pub(crate) fn cpu_nanos(&self) -> f64 {
+        self.cpu.as_nanos() as f64 / self.operations as f64
+    }
+}
+
+impl Measured {
+    pub(crate) fn per_second(&self) -> f64 {
+        median(self.turns.iter().map(Turn::per_second))
+    }
+
+    pub(crate) fn cpu_nanos(&self) -> f64 {
+        median(self.turns.iter().map(Turn::cpu_nanos))
+    }
+
+    /// How much the rounds differ in operations per second, as a share.
+    pub(crate) fn spread(&self) -> Option<f64> {
+        spread(self.turns.iter().map(Turn::per_second))
+    }
+
+    /// Nanoseconds; `None` if they were not taken.
+    pub(crate) fn latency(&self, share: f64) -> Option<f64> {
+        (!self.latencies.is_empty()).then(|| f64::from(percentile(&self.latencies, share)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_turns;
+
+    #[test]
+    fn everyone_begins_once() {
+        let orders: Vec<Vec<_>> = (0..3).map(|round| in_turns(3, round).collect()).collect();
+        assert_eq!(orders, [[0, 1, 2], [1, 2, 0], [2, 0, 1]]);
+    }
+}
