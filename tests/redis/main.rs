@@ -3,6 +3,7 @@
 mod bytes;
 mod controls;
 mod harness;
+mod leases;
 mod outage;
 mod scan_match;
 mod secrets;
