@@ -5,7 +5,7 @@ use syn::ext::IdentExt as _;
 use syn::{Expr, LitBool, LitInt, LitStr};
 
 use crate::diag::Errors;
-use crate::given::{Arguments, Given};
+use crate::given::{self, Arguments, Given};
 
 /// The arguments of `#[cacheable]`.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(crate) struct CacheableArgs {
     pub(crate) local_ttl: Slot<Expr>,
     pub(crate) codec: Slot<LitStr>,
     pub(crate) schema: Slot<LitInt>,
-    pub(crate) key_fn: Slot<Option<Ident>>,
+    pub(crate) key_fn: Slot<KeyFn>,
     pub(crate) common: Common,
 }
 
@@ -55,6 +55,12 @@ pub(crate) struct Common {
     pub(crate) runtime: Slot<Expr>,
     pub(crate) krate: Slot<Expr>,
     pub(crate) name: Slot<LitStr>,
+}
+
+/// `key_fn`, or `key_fn = name`.
+pub(crate) enum KeyFn {
+    Beside,
+    Named(Ident),
 }
 
 /// `method(Self::get_project(id))`, and the companion's name where it was renamed.
@@ -126,7 +132,7 @@ impl Arguments for CacheableArgs {
         "name",
     ];
 
-    fn set(&mut self, given: Given, errors: &mut Errors) -> Result<(), Given> {
+    fn set(&mut self, given: Given, errors: &mut Errors) {
         match given.name.unraw().to_string().as_str() {
             "ttl" => self.ttl.fill(given.value(errors, "ttl = 3600"), errors),
             "key_prefix" => {
@@ -160,9 +166,8 @@ impl Arguments for CacheableArgs {
             }
             "schema" => self.schema.fill(given.number(errors, "schema = 2"), errors),
             "key_fn" => self.key_fn.fill(given.key_fn(errors), errors),
-            _ => return self.common.set(given, errors),
+            _ => self.common.set::<Self>(given, errors),
         }
-        Ok(())
     }
 
     fn bare(&mut self, text: LitStr, errors: &mut Errors) {
@@ -173,6 +178,7 @@ impl Arguments for CacheableArgs {
                 "a string needs a name here; write `key_prefix = {value:?}` or `key = {value:?}`"
             ),
         );
+        errors.meant("key_prefix");
     }
 }
 
@@ -188,7 +194,7 @@ impl Arguments for InvalidateArgs {
         "name",
     ];
 
-    fn set(&mut self, given: Given, errors: &mut Errors) -> Result<(), Given> {
+    fn set(&mut self, given: Given, errors: &mut Errors) {
         match given.name.unraw().to_string().as_str() {
             "method" => {
                 self.any = true;
@@ -201,9 +207,8 @@ impl Arguments for InvalidateArgs {
                 let read = given.string(errors, "on_failure = \"error\"");
                 self.on_failure.fill(read, errors);
             }
-            _ => return self.common.set(given, errors),
+            _ => self.common.set::<Self>(given, errors),
         }
-        Ok(())
     }
 
     fn bare(&mut self, text: LitStr, _errors: &mut Errors) {
@@ -216,7 +221,7 @@ impl Arguments for PutArgs {
     const NAMES: &'static [&'static str] =
         &["method", "when", "unless", "runtime", "crate", "name"];
 
-    fn set(&mut self, given: Given, errors: &mut Errors) -> Result<(), Given> {
+    fn set(&mut self, given: Given, errors: &mut Errors) {
         match given.name.unraw().to_string().as_str() {
             "method" if !self.method.is_absent() => errors.at(
                 &given.name,
@@ -226,9 +231,8 @@ impl Arguments for PutArgs {
             "method" => self.method.fill(given.method(errors), errors),
             "when" => self.when.fill(given.value(errors, WHEN), errors),
             "unless" => self.unless.fill(given.value(errors, UNLESS), errors),
-            _ => return self.common.set(given, errors),
+            _ => self.common.set::<Self>(given, errors),
         }
-        Ok(())
     }
 
     fn bare(&mut self, text: LitStr, errors: &mut Errors) {
@@ -237,11 +241,12 @@ impl Arguments for PutArgs {
             "a value is stored under the entry of a method, not under a pattern; write \
              `method(Self::get_project(id))`",
         );
+        errors.meant("method");
     }
 }
 
 impl Common {
-    fn set(&mut self, given: Given, errors: &mut Errors) -> Result<(), Given> {
+    fn set<A: Arguments>(&mut self, given: Given, errors: &mut Errors) {
         match given.name.unraw().to_string().as_str() {
             "runtime" => {
                 let read = given.value(errors, "runtime = self.runtime");
@@ -255,9 +260,8 @@ impl Common {
                 let read = given.string(errors, "name = \"project.get\"");
                 self.name.fill(read, errors);
             }
-            _ => return Err(given),
+            _ => given::refuse_name::<A>(&given.name, errors),
         }
-        Ok(())
     }
 }
 

@@ -11,7 +11,8 @@ use syn::{
 use crate::args::Slot;
 use crate::diag::{Errors, list, nearest};
 use crate::duration::{self, Refusal};
-use crate::item::{Form, Function, NotAFunction};
+use crate::form::Form;
+use crate::item::{Function, NotAFunction};
 use crate::key;
 use crate::model::Codec;
 
@@ -50,7 +51,7 @@ pub(crate) fn not_a_function(problem: NotAFunction, errors: &mut Errors) {
 pub(crate) fn is_async(function: &Function, errors: &mut Errors) {
     let sig = &function.sig;
     match function.form {
-        Form::Async { .. } | Form::Returned { .. } | Form::Boxed { .. } => {}
+        Form::Async | Form::Future { .. } => {}
         Form::Sync => errors.at(
             sig.fn_token,
             format_args!(
@@ -122,6 +123,10 @@ fn mutable_reference(ty: &Type) -> Option<&TypeReference> {
 
 /// The written type of what is stored.
 pub(crate) fn value_type(function: &Function, errors: &mut Errors) -> Option<Type> {
+    // Nothing is known of what another kind of function returns.
+    if matches!(function.form, Form::Sync | Form::Opaque) {
+        return None;
+    }
     let nothing = "this function returns nothing, so there is no value to store; return the value";
     let Some(ty) = function.output() else {
         errors.at(&function.sig.ident, nothing);
@@ -153,7 +158,9 @@ pub(crate) fn named_type(function: &Function, errors: &mut Errors) -> bool {
         }
     }
     let mut opaque = Opaque(None);
-    if let Some(ty) = function.output() {
+    if let Some(ty) = function.output()
+        && !matches!(function.form, Form::Opaque)
+    {
         opaque.visit_type(ty);
     }
     if let Some(ty) = opaque.0 {
@@ -164,6 +171,11 @@ pub(crate) fn named_type(function: &Function, errors: &mut Errors) -> bool {
         );
     }
     opaque.0.is_none()
+}
+
+/// Whether the type, as far as it shows, can be named outside the call.
+pub(crate) fn is_owned(ty: &Type) -> bool {
+    !matches!(ty, Type::ImplTrait(_)) && borrow(ty).is_none()
 }
 
 fn borrow(ty: &Type) -> Option<proc_macro2::TokenStream> {

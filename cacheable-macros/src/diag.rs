@@ -11,6 +11,8 @@ use quote::ToTokens;
 pub(crate) struct Errors {
     attribute: &'static str,
     found: Option<syn::Error>,
+    /// Arguments that were written under another name: not missing as well.
+    meant: Vec<String>,
     asked: bool,
 }
 
@@ -19,6 +21,7 @@ impl Errors {
         Self {
             attribute,
             found: None,
+            meant: Vec::new(),
             asked: false,
         }
     }
@@ -40,6 +43,15 @@ impl Errors {
         self.span(Span::call_site(), message);
     }
 
+    /// Remembers that a mistake was about the argument `name`.
+    pub(crate) fn meant(&mut self, name: &str) {
+        self.meant.push(name.to_owned());
+    }
+
+    pub(crate) fn was_meant(&self, name: &str) -> bool {
+        self.meant.iter().any(|meant| meant == name)
+    }
+
     /// What the parser said, at the token where it stopped.
     pub(crate) fn parse(&mut self, error: &syn::Error, context: impl Display) {
         self.span(error.span(), format_args!("{context}: {error}"));
@@ -48,7 +60,7 @@ impl Errors {
     /// The errors as tokens, or nothing when there were none.
     pub(crate) fn finish(mut self) -> Option<TokenStream> {
         self.asked = true;
-        self.found.take().map(|error| error.into_compile_error())
+        self.found.as_ref().map(syn::Error::to_compile_error)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -6,15 +6,15 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Expr, Lit, LitBool, LitInt, LitStr, Token, token};
 
-use crate::args::MethodCall;
+use crate::args::{CacheableArgs, InvalidateArgs, KeyFn, MethodCall, PutArgs};
 use crate::diag::{Errors, list, nearest};
 
 /// A set of arguments that `read` can fill.
 pub(crate) trait Arguments: Default {
     const NAMES: &'static [&'static str];
 
-    /// Takes one named argument, or hands it back when there is none of that name.
-    fn set(&mut self, given: Given, errors: &mut Errors) -> Result<(), Given>;
+    /// Takes one named argument, or refuses it when there is none of that name.
+    fn set(&mut self, given: Given, errors: &mut Errors);
 
     /// Takes a string that stands without a name.
     fn bare(&mut self, text: LitStr, errors: &mut Errors);
@@ -69,6 +69,7 @@ fn read_one<A: Arguments>(
                 equals,
                 format_args!("`{name}` has no value; write one after the `=`"),
             );
+            errors.meant(&name.to_string());
             return Ok(());
         }
         Written::Value(input.parse()?)
@@ -79,9 +80,7 @@ fn read_one<A: Arguments>(
     } else {
         Written::Flag
     };
-    if let Err(given) = args.set(Given { name, written }, errors) {
-        refuse_name::<A>(&given.name, errors);
-    }
+    args.set(Given { name, written }, errors);
     Ok(())
 }
 
@@ -106,7 +105,7 @@ const LATER: [&str; 9] = [
 ];
 
 /// What the same thing is called elsewhere.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("expire", "ttl"),
     ("expires", "ttl"),
     ("time_to_live", "ttl"),
@@ -117,15 +116,13 @@ const ELSEWHERE: [(&str, &str); 12] = [
     ("ignore", "skip"),
     ("except", "unless"),
     ("convert", "key"),
-    (
-        "pattern",
-        "a pattern such as `\"cache:project:*\"`, without a name",
-    ),
     ("cache_none", "none_ttl"),
 ];
 
-fn refuse_name<A: Arguments>(name: &Ident, errors: &mut Errors) {
+/// Says that there is no such argument, and which one may have been meant.
+pub(crate) fn refuse_name<A: Arguments>(name: &Ident, errors: &mut Errors) {
     let text = name.unraw().to_string();
+    errors.meant(&text);
     if LATER.contains(&text.as_str()) {
         errors.at(
             name,
@@ -135,18 +132,27 @@ fn refuse_name<A: Arguments>(name: &Ident, errors: &mut Errors) {
     }
     let elsewhere = ELSEWHERE
         .iter()
-        .find(|(from, to)| *from == text && (A::NAMES.contains(to) || to.contains(' ')))
+        .find(|(from, to)| *from == text && A::NAMES.contains(to))
         .map(|(_, to)| *to);
-    let known = nearest(&text, A::NAMES.iter().copied());
-    let hint = match (known, elsewhere) {
-        (_, Some(to)) if to.contains(' ') => format!("write {to}; "),
-        (Some(near), _) | (None, Some(near)) => format!("did you mean `{near}`? "),
-        (None, None) => String::new(),
+    let owner = [
+        ("cacheable", CacheableArgs::NAMES),
+        ("cache_invalidate", InvalidateArgs::NAMES),
+        ("cache_put", PutArgs::NAMES),
+    ]
+    .into_iter()
+    .find(|(_, names)| names.contains(&text.as_str()));
+    let hint = if let Some((owner, _)) = owner {
+        format!("it belongs to `#[{owner}]`; ")
+    } else if let Some(near) = elsewhere.or_else(|| nearest(&text, A::NAMES.iter().copied())) {
+        errors.meant(near);
+        format!("did you mean `{near}`? ")
+    } else {
+        String::new()
     };
     errors.at(
         name,
         format_args!(
-            "there is no argument `{text}`; {hint}it takes {}",
+            "there is no argument `{text}`; {hint}the arguments are {}",
             list(A::NAMES.iter().copied())
         ),
     );
@@ -263,16 +269,16 @@ impl Given {
         })
     }
 
-    pub(crate) fn key_fn(self, errors: &mut Errors) -> (Ident, Option<Option<Ident>>) {
+    pub(crate) fn key_fn(self, errors: &mut Errors) -> (Ident, Option<KeyFn>) {
         let shape = "stands alone or names the function to emit; write `key_fn` or \
                      `key_fn = project_entry`";
         self.into_parts(errors, shape, |written| match written {
-            Written::Flag => Ok(None),
+            Written::Flag => Ok(KeyFn::Beside),
             Written::Value(expr) => match &expr {
                 Expr::Path(path) => path
                     .path
                     .get_ident()
-                    .map(|name| Some(name.clone()))
+                    .map(|name| KeyFn::Named(name.clone()))
                     .ok_or_else(|| expr.to_token_stream()),
                 _ => Err(expr.into_token_stream()),
             },

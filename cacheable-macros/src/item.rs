@@ -3,15 +3,17 @@
 //! The body is never parsed, so that it may hold whatever the compiler of the day
 //! accepts, and its spans stay the user's.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser};
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, FnArg, GenericArgument, GenericParam, PatIdent, PathArguments, Receiver, ReturnType,
-    Signature, Token, Type, TypeParamBound, Visibility, token,
+    Attribute, FnArg, GenericParam, Pat, PatIdent, Receiver, ReturnType, Signature, Token, Type,
+    Visibility, token,
 };
+
+use crate::form::{self, Form, Layer};
 
 /// A function with a body.
 pub(crate) struct Function {
@@ -20,6 +22,9 @@ pub(crate) struct Function {
     pub(crate) sig: Signature,
     pub(crate) params: Vec<Param>,
     pub(crate) form: Form,
+    layers: Vec<Layer>,
+    /// What has to happen before the arguments have their names.
+    pub(crate) prelude: TokenStream,
     /// What the body's own future runs.
     pub(crate) body: TokenStream,
 }
@@ -31,33 +36,6 @@ pub(crate) struct Param {
     /// Every name that its pattern binds.
     pub(crate) bindings: Vec<Ident>,
     pub(crate) ty: Type,
-}
-
-/// How the function says that it is asynchronous.
-pub(crate) enum Form {
-    /// `async fn`.
-    Async { brace: Span },
-    /// `fn .. -> impl Future<Output = T>` with one async block.
-    Returned {
-        output: Type,
-        head: TokenStream,
-        brace: Span,
-        outer: Span,
-    },
-    /// `fn .. -> Pin<Box<dyn Future<Output = T>>>` with one boxed async block: what
-    /// `#[async_trait]` leaves.
-    Boxed {
-        output: Type,
-        path: TokenStream,
-        paren: Span,
-        head: TokenStream,
-        brace: Span,
-        outer: Span,
-    },
-    /// None of these.
-    Sync,
-    /// Returns a future, but the body is more than one async block.
-    Opaque,
 }
 
 /// Why there is no function here.
@@ -94,14 +72,30 @@ pub(crate) fn parse(item: TokenStream) -> Result<Function, NotAFunction> {
     };
     let (inner, stream) = inner_attributes(body.stream());
     attrs.extend(inner);
-    let params = sig.inputs.iter().filter_map(Param::new).collect();
-    let (form, body) = Form::of(&sig, &body, stream);
+    let mut params: Vec<_> = sig.inputs.iter().filter_map(Param::new).collect();
+    let (form, layers, mut body) = form::read(&sig, &body, stream);
+    let mut prelude = TokenStream::new();
+    if matches!(form, Form::Future { boxed: true, .. }) {
+        let patterns;
+        (patterns, prelude, body) = form::taken_apart(body);
+        for pattern in patterns {
+            let of = |param: &&mut Param| {
+                let names = &param.bindings;
+                names.len() == 1 && names[0] == pattern.name
+            };
+            if let Some(param) = params.iter_mut().find(of) {
+                param.bindings = bindings(&pattern.pat);
+            }
+        }
+    }
     Ok(Function {
         attrs,
         vis,
         sig,
         params,
         form,
+        layers,
+        prelude,
         body,
     })
 }
@@ -110,8 +104,8 @@ impl Function {
     /// The type that a caller gets by awaiting, if one is written.
     pub(crate) fn output(&self) -> Option<&Type> {
         match &self.form {
-            Form::Returned { output, .. } | Form::Boxed { output, .. } => Some(output),
-            Form::Async { .. } | Form::Sync | Form::Opaque => match &self.sig.output {
+            Form::Future { output, .. } => Some(output),
+            Form::Async | Form::Sync | Form::Opaque => match &self.sig.output {
                 ReturnType::Default => None,
                 ReturnType::Type(_, ty) => Some(ty),
             },
@@ -168,14 +162,9 @@ impl Function {
             })
     }
 
-    /// `Self` may be named: certainly so with a receiver, or where the signature does.
-    pub(crate) fn has_self_type(&self) -> bool {
-        self.receiver().is_some() || mentions(&self.sig.to_token_stream(), "Self")
-    }
-
     /// The body is what `#[async_trait]` made of it, so this is a method of a trait.
     pub(crate) fn is_async_trait(&self) -> bool {
-        matches!(self.form, Form::Boxed { .. })
+        matches!(self.form, Form::Future { boxed: true, .. })
             && self
                 .sig
                 .generics
@@ -188,34 +177,7 @@ impl Function {
         let Self {
             attrs, vis, sig, ..
         } = self;
-        let braced = |span: Span, stream: TokenStream| {
-            let mut group = Group::new(Delimiter::Brace, stream);
-            group.set_span(span);
-            group
-        };
-        let block = match &self.form {
-            Form::Async { brace } => braced(*brace, body),
-            Form::Returned {
-                head, brace, outer, ..
-            } => {
-                let inner = braced(*brace, body);
-                braced(*outer, quote!(#head #inner))
-            }
-            Form::Boxed {
-                path,
-                paren,
-                head,
-                brace,
-                outer,
-                ..
-            } => {
-                let inner = braced(*brace, body);
-                let mut argument = Group::new(Delimiter::Parenthesis, quote!(#head #inner));
-                argument.set_span(*paren);
-                braced(*outer, quote!(#path #argument))
-            }
-            Form::Sync | Form::Opaque => unreachable!("the model refuses these"),
-        };
+        let block = form::close(&self.layers, body);
         quote!(#(#attrs)* #vis #sig #block)
     }
 }
@@ -223,8 +185,6 @@ impl Function {
 impl Param {
     fn new(arg: &FnArg) -> Option<Self> {
         let FnArg::Typed(arg) = arg else { return None };
-        let mut bindings = Bindings(Vec::new());
-        bindings.visit_pat(&arg.pat);
         Some(Self {
             cfg: arg
                 .attrs
@@ -232,10 +192,17 @@ impl Param {
                 .filter(|attr| attr.path().is_ident("cfg"))
                 .cloned()
                 .collect(),
-            bindings: bindings.0,
+            bindings: bindings(&arg.pat),
             ty: (*arg.ty).clone(),
         })
     }
+}
+
+/// Every name that a pattern binds, in order.
+fn bindings(pat: &Pat) -> Vec<Ident> {
+    let mut bindings = Bindings(Vec::new());
+    bindings.visit_pat(pat);
+    bindings.0
 }
 
 struct Bindings(Vec<Ident>);
@@ -249,133 +216,6 @@ impl<'ast> Visit<'ast> for Bindings {
             self.0.push(pat.ident.clone());
         }
         visit::visit_pat_ident(self, pat);
-    }
-}
-
-impl Form {
-    fn of(sig: &Signature, body: &Group, stream: TokenStream) -> (Self, TokenStream) {
-        let outer = body.span();
-        if sig.asyncness.is_some() {
-            return (Self::Async { brace: outer }, stream);
-        }
-        let ReturnType::Type(_, ty) = &sig.output else {
-            return (Self::Sync, stream);
-        };
-        if let Some(output) = impl_future(ty) {
-            return match async_block(stream) {
-                Ok((head, block)) => {
-                    let form = Self::Returned {
-                        output: output.clone(),
-                        head,
-                        brace: block.span(),
-                        outer,
-                    };
-                    (form, block.stream())
-                }
-                Err(stream) => (Self::Opaque, stream),
-            };
-        }
-        if let Some(output) = boxed_future(ty) {
-            return match boxed_block(stream) {
-                Ok((path, paren, head, block)) => {
-                    let form = Self::Boxed {
-                        output: output.clone(),
-                        path,
-                        paren,
-                        head,
-                        brace: block.span(),
-                        outer,
-                    };
-                    (form, block.stream())
-                }
-                Err(stream) => (Self::Opaque, stream),
-            };
-        }
-        (Self::Sync, stream)
-    }
-}
-
-/// `T` of `impl Future<Output = T>`.
-fn impl_future(ty: &Type) -> Option<&Type> {
-    match ty {
-        Type::ImplTrait(ty) => ty.bounds.iter().find_map(future_output),
-        _ => None,
-    }
-}
-
-/// `T` of `Pin<Box<dyn Future<Output = T>>>`.
-fn boxed_future(ty: &Type) -> Option<&Type> {
-    match type_argument(type_argument(ty, "Pin")?, "Box")? {
-        Type::TraitObject(ty) => ty.bounds.iter().find_map(future_output),
-        _ => None,
-    }
-}
-
-fn type_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
-    let Type::Path(ty) = ty else { return None };
-    let segment = ty.path.segments.last()?;
-    match &segment.arguments {
-        PathArguments::AngleBracketed(args) if segment.ident == name => {
-            args.args.iter().find_map(|arg| match arg {
-                GenericArgument::Type(ty) => Some(ty),
-                _ => None,
-            })
-        }
-        _ => None,
-    }
-}
-
-fn future_output(bound: &TypeParamBound) -> Option<&Type> {
-    let TypeParamBound::Trait(bound) = bound else {
-        return None;
-    };
-    let segment = bound.path.segments.last()?;
-    match &segment.arguments {
-        PathArguments::AngleBracketed(args) if segment.ident == "Future" => {
-            args.args.iter().find_map(|arg| match arg {
-                GenericArgument::AssocType(output) if output.ident == "Output" => Some(&output.ty),
-                _ => None,
-            })
-        }
-        _ => None,
-    }
-}
-
-/// `async move { .. }` and nothing else: its head and its block.
-fn async_block(stream: TokenStream) -> Result<(TokenStream, Group), TokenStream> {
-    let parser = |input: ParseStream<'_>| {
-        let is_async = input.parse::<Token![async]>()?;
-        let is_move = input.parse::<Option<Token![move]>>()?;
-        let block: Group = input.parse()?;
-        input.parse::<Option<Token![,]>>()?;
-        Ok((quote!(#is_async #is_move), block))
-    };
-    match parser.parse2(stream.clone()) {
-        Ok((head, block)) if block.delimiter() == Delimiter::Brace => Ok((head, block)),
-        _ => Err(stream),
-    }
-}
-
-/// `Box::pin(async move { .. })` and nothing else.
-fn boxed_block(
-    stream: TokenStream,
-) -> Result<(TokenStream, Span, TokenStream, Group), TokenStream> {
-    let parser = |input: ParseStream<'_>| {
-        let path: syn::Path = input.parse()?;
-        let argument: Group = input.parse()?;
-        Ok((path, argument))
-    };
-    let Ok((path, argument)) = parser.parse2(stream.clone()) else {
-        return Err(stream);
-    };
-    let mut ends = path.segments.iter().rev();
-    let is_pin = ends.next().is_some_and(|segment| segment.ident == "pin")
-        && ends.next().is_some_and(|segment| segment.ident == "Box");
-    match async_block(argument.stream()) {
-        Ok((head, block)) if is_pin && argument.delimiter() == Delimiter::Parenthesis => {
-            Ok((path.into_token_stream(), argument.span(), head, block))
-        }
-        _ => Err(stream),
     }
 }
 

@@ -159,8 +159,8 @@ fn whole_segment(text: &LitStr, errors: &mut Errors) -> Option<Vec<Part>> {
 
 /// The types that are part of a call's identity.
 fn identity(function: &Function, left_out: &BTreeSet<String>) -> Vec<Part> {
-    // The type that a method belongs to is told by the entry itself: in the
-    // key it would make patterns over a generic service's methods miss.
+    // The type that a method belongs to is told by the entry itself: in the key it would
+    // make patterns over a generic service's methods miss. `{Self}` puts it there.
     function
         .type_params()
         .filter(|param| !left_out.contains(&param.to_string()))
@@ -175,8 +175,7 @@ fn skipped(function: &Function, skip: &[Ident], errors: &mut Errors) -> BTreeSet
         let name = ident.unraw().to_string();
         let known = arguments.contains(&name)
             || function.type_params().any(|param| *param == name)
-            || function.const_params().any(|param| *param == name)
-            || (name == "Self" && function.has_self_type());
+            || function.const_params().any(|param| *param == name);
         if name == "self" {
             errors.at(
                 ident,

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::format_ident;
 use syn::{Expr, Ident, LitFloat, LitInt, Type, Visibility};
 
-use crate::args::{CacheableArgs, Common, InvalidateArgs, PutArgs};
+use crate::args::{CacheableArgs, Common, InvalidateArgs, KeyFn, PutArgs};
 use crate::check::{self, Life};
 use crate::diag::Errors;
 use crate::item::{Function, mentions};
@@ -13,9 +13,10 @@ use crate::krate::Krate;
 use crate::{pattern, target};
 
 /// A function under `#[cacheable]`.
-pub(crate) struct Cacheable {
-    pub(crate) function: Function,
+pub(crate) struct Cacheable<'a> {
+    pub(crate) function: &'a Function,
     pub(crate) output: Type,
+    pub(crate) name: Option<String>,
     pub(crate) site: Site,
     pub(crate) key: Plan,
     pub(crate) when: Option<Expr>,
@@ -28,7 +29,6 @@ pub(crate) struct Cacheable {
 /// What the static descriptor says.
 pub(crate) struct Site {
     pub(crate) prefix: String,
-    pub(crate) name: Option<String>,
     pub(crate) ttl: Life,
     pub(crate) none_ttl: Option<Life>,
     pub(crate) local_ttl: Option<Life>,
@@ -56,9 +56,9 @@ pub(crate) struct Companion {
 }
 
 /// A function under `#[cache_invalidate]`.
-pub(crate) struct Invalidate {
-    pub(crate) function: Function,
-    pub(crate) output: Option<Type>,
+pub(crate) struct Invalidate<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) output: Type,
     pub(crate) name: Option<String>,
     pub(crate) patterns: Vec<Plan>,
     /// Calls of companions.
@@ -72,8 +72,8 @@ pub(crate) struct Invalidate {
 }
 
 /// A function under `#[cache_put]`.
-pub(crate) struct Put {
-    pub(crate) function: Function,
+pub(crate) struct Put<'a> {
+    pub(crate) function: &'a Function,
     pub(crate) output: Type,
     pub(crate) name: Option<String>,
     /// The call of a companion.
@@ -84,26 +84,32 @@ pub(crate) struct Put {
     pub(crate) krate: Krate,
 }
 
-impl Cacheable {
+impl<'a> Cacheable<'a> {
     pub(crate) fn new(
-        args: CacheableArgs,
-        function: Function,
+        args: &CacheableArgs,
+        function: &'a Function,
         errors: &mut Errors,
     ) -> Option<Self> {
-        check::is_async(&function, errors);
-        check::nothing_mutable(&function, errors);
-        let output = check::value_type(&function, errors);
-        let site = site(&args, errors);
-        let key = key_plan(&args, &function, errors);
-        let companion = companion(&args, &function, key.as_ref(), errors);
+        check::is_async(function, errors);
+        check::nothing_mutable(function, errors);
+        let output = check::value_type(function, errors);
+        let site = site(args, errors);
+        let key = key_plan(args, function, errors);
+        let companion = companion(args, function, key.as_ref(), errors);
         let when = args.when.get().cloned();
         let unless = check::unless(&args.unless, errors);
-        let Checked { krate, runtime, .. } = Checked::new(&args.common, errors);
+        let Checked {
+            krate,
+            runtime,
+            name,
+        } = Checked::new(&args.common, errors);
         if !errors.is_empty() {
             return None;
         }
         Some(Self {
+            function,
             output: output?,
+            name,
             site: site?,
             key: key?,
             when,
@@ -111,20 +117,19 @@ impl Cacheable {
             runtime,
             companion,
             krate,
-            function,
         })
     }
 }
 
 fn site(args: &CacheableArgs, errors: &mut Errors) -> Option<Site> {
     let ttl = check::life(&args.ttl, errors);
-    if args.ttl.is_absent() {
+    if args.ttl.is_absent() && !errors.was_meant("ttl") {
         errors.missing(
             "`ttl` is missing, and no value may be kept for ever by default; write how long it \
              may be kept, such as `ttl = 3600` or `ttl = \"1h\"`",
         );
     }
-    if args.key_prefix.is_absent() {
+    if args.key_prefix.is_absent() && !errors.was_meant("key_prefix") {
         errors.missing(
             "`key_prefix` is missing, under which its entries are stored and removed; write \
              `key_prefix = \"project\"`",
@@ -155,15 +160,16 @@ fn site(args: &CacheableArgs, errors: &mut Errors) -> Option<Site> {
              `local_ttl` of at most `ttl`, or remove it",
         );
     }
+    let jitter = check::share(&args.jitter, errors);
+    let codec = check::codec(&args.codec, errors);
     Some(Site {
         prefix: prefix?,
-        name: check::label(&args.common.name, errors),
         ttl: ttl?,
         none_ttl,
         local_ttl,
-        jitter: check::share(&args.jitter, errors),
+        jitter,
         local: args.local.get().map(|local| local.value),
-        codec: check::codec(&args.codec, errors),
+        codec,
         schema: args.schema.get().cloned(),
     })
 }
@@ -204,15 +210,13 @@ fn companion(
         return None;
     }
     let name = match args.key_fn.get() {
-        Some(Some(name)) => name.clone(),
+        Some(KeyFn::Named(name)) => name.clone(),
         _ => target::companion_of(&function.sig.ident),
     };
     let needs_self = |life: Option<&Expr>| {
         life.is_some_and(|expr| mentions(&quote::ToTokens::to_token_stream(expr), "self"))
     };
-    let takes_self = key.is_some_and(Plan::uses_self)
-        || needs_self(args.ttl.get())
-        || needs_self(args.none_ttl.get());
+    let takes_self = key.is_some_and(Plan::uses_self) || needs_self(args.ttl.get());
     let on_instance = function
         .receiver()
         .map(|_| format_ident!("{name}_for", span = function.sig.ident.span()));
@@ -223,15 +227,15 @@ fn companion(
     })
 }
 
-impl Invalidate {
+impl<'a> Invalidate<'a> {
     pub(crate) fn new(
-        args: InvalidateArgs,
-        function: Function,
+        args: &InvalidateArgs,
+        function: &'a Function,
         errors: &mut Errors,
     ) -> Option<Self> {
-        check::is_async(&function, errors);
-        check::named_type(&function, errors);
-        if !args.any {
+        check::is_async(function, errors);
+        check::named_type(function, errors);
+        if !args.any && !errors.was_meant("tags") {
             errors.missing(
                 "it names nothing to remove; write a pattern such as `\"cache:project:*\"`, or \
                  `method(Self::get_project(id))`",
@@ -240,14 +244,14 @@ impl Invalidate {
         let patterns: Vec<_> = args
             .patterns
             .iter()
-            .filter_map(|text| pattern::read(text, &function, errors))
+            .filter_map(|text| pattern::read(text, function, errors))
             .collect();
         let methods = args
             .methods
             .iter()
-            .filter_map(|method| target::read(method, &function, errors))
+            .filter_map(|method| target::read(method, function, errors))
             .collect();
-        let reporting = check::on_failure(&args.on_failure, &function, errors);
+        let reporting = check::on_failure(&args.on_failure, function, errors);
         let unless = check::unless(&args.unless, errors);
         let Checked {
             krate,
@@ -258,7 +262,10 @@ impl Invalidate {
             return None;
         }
         Some(Self {
-            output: function.output().cloned(),
+            output: function
+                .output()
+                .cloned()
+                .unwrap_or_else(|| syn::parse_quote!(())),
             name,
             patterns,
             methods,
@@ -273,11 +280,11 @@ impl Invalidate {
     }
 }
 
-impl Put {
-    pub(crate) fn new(args: PutArgs, function: Function, errors: &mut Errors) -> Option<Self> {
-        check::is_async(&function, errors);
-        let output = check::value_type(&function, errors);
-        if args.method.is_absent() {
+impl<'a> Put<'a> {
+    pub(crate) fn new(args: &PutArgs, function: &'a Function, errors: &mut Errors) -> Option<Self> {
+        check::is_async(function, errors);
+        let output = check::value_type(function, errors);
+        if args.method.is_absent() && !errors.was_meant("method") {
             errors.missing(
                 "it names no entry to store the value under; write the method whose entry it is, \
                  such as `method(Self::get_project(id))`",
@@ -286,7 +293,7 @@ impl Put {
         let method = args
             .method
             .get()
-            .and_then(|method| target::read(method, &function, errors));
+            .and_then(|method| target::read(method, function, errors));
         let unless = check::unless(&args.unless, errors);
         let Checked {
             krate,

@@ -37,11 +37,12 @@ pub(crate) fn read(text: &LitStr, function: &Function, errors: &mut Errors) -> O
         match segment {
             Segment::Literal(literal) => parts.push(Some(Part::Literal(literal))),
             Segment::Hole(hole) => {
-                parts.push(match template::resolve(&hole, text, function, errors) {
+                let part = match template::resolve(&hole, text, function, errors) {
                     Some(Hole::Value { expr, cfg }) => Some(Part::Value(expr, cfg)),
                     Some(Hole::Type(ty)) => Some(Part::Type(ty.into_token_stream())),
                     None => None,
-                })
+                };
+                parts.push(part);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `method(Self::get_project(id))`: the call of the companion that names its entry.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::punctuated::Punctuated;
@@ -8,6 +8,7 @@ use syn::{Expr, Token};
 
 use crate::args::MethodCall;
 use crate::diag::Errors;
+use crate::expand::near;
 use crate::item::Function;
 
 /// The companion's name beside a method of this name.
@@ -57,13 +58,18 @@ pub(crate) fn read(
         }
         other => {
             let (reason, fix) = match other {
-                Expr::Await(_) => ("awaits the call", without(other)),
-                Expr::Try(_) => ("takes the result apart", without(other)),
+                Expr::Await(_) | Expr::Try(_) => (
+                    "takes the call itself, which is not made here",
+                    without(other),
+                ),
                 Expr::Path(path) => (
-                    "names a function without calling it",
+                    "takes a call, with its arguments",
                     format!("{}(..)", text(path)),
                 ),
-                _ => ("is no call", "Self::get_project(id)".to_owned()),
+                _ => (
+                    "takes the call whose entry is meant",
+                    "Self::get_project(id)".to_owned(),
+                ),
             };
             errors.at(
                 other,
@@ -105,7 +111,7 @@ fn text(tokens: impl ToTokens) -> String {
 fn owned(args: &Punctuated<Expr, Token![,]>, function: &Function) -> TokenStream {
     let args = args.iter().map(|arg| {
         if is_ours(arg, function) {
-            quote_spanned!(Span::mixed_site()=> ::core::clone::Clone::clone(&#arg))
+            quote_spanned!(near(arg)=> ::core::clone::Clone::clone(&#arg))
         } else {
             arg.to_token_stream()
         }

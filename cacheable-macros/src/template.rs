@@ -204,20 +204,13 @@ fn unusable(hole: &str, function: &Function) -> String {
 /// What may be written instead.
 fn valid(function: &Function) -> String {
     let names = function.binding_names();
-    let hidden = function.is_async_trait() && names.iter().any(|name| name.starts_with("__arg"));
-    let note = if hidden {
-        " (`#[async_trait]` hides the names inside a pattern: name the argument and take it \
-         apart in the body)"
-    } else {
-        ""
-    };
     let shown = || names.iter().map(String::as_str);
     match (names.len(), function.receiver().is_some()) {
         (0, true) => {
             "it takes no argument but `self`; write a field, such as `{self.tenant}`".into()
         }
         (0, false) => "it takes no argument".into(),
-        (1, _) => format!("its argument is {}{note}", list(shown())),
-        (_, _) => format!("its arguments are {}{note}", list(shown())),
+        (1, _) => format!("its argument is {}", list(shown())),
+        (_, _) => format!("its arguments are {}", list(shown())),
     }
 }

@@ -5,7 +5,7 @@ pub use crate::cache::call::Call;
 pub use crate::cache::invalidate::{Invalidate, Invalidation};
 pub use crate::cache::put::{Put, PutCall};
 pub use crate::cache::shape::{
-    ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, FallibleShape, Kind, Shape, Verdict,
+    ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, Divided, FallibleShape, Kind, Shape,
 };
 pub use crate::cache::site::{Location, MethodKey, Site};
 pub use crate::key::KeyWriter;

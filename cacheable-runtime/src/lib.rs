@@ -1,4 +1,4 @@
-//! Cached, coherent async service methods by writing one attribute.
+#![doc = include_str!("docs/guide.md")]
 
 #[doc(hidden)]
 pub mod __private;
@@ -23,6 +23,9 @@ pub use cacheable_macros::{cache_invalidate, cache_put, cacheable};
 pub use cache::handle::{Cache, Clear, Inspection};
 pub use cache::site::MethodKey;
 pub use codec::{CodecChoice, CodecId};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use codec::fuzzing as __fuzz;
 pub use error::{Error, ErrorKind};
 pub use key::{IntoKey, Key};
 pub use observe::{MethodCounts, Observation};
@@ -30,3 +33,8 @@ pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
 pub use runtime::{Builder, MIB, Runtime};
 pub use time::ManualClock;
+
+/// The example of the README, as a test.
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -60,21 +60,7 @@ impl Runtime {
     /// be used. The message names it, says what to write, and never holds the
     /// password.
     pub async fn from_env() -> Result<Self, Error> {
-        let environment = Environment::read()?;
-        let mut builder = Self::builder();
-        if let Some(url) = environment.url {
-            builder.redis = Some((crate::config::variable::URL, url));
-        }
-        if let Some(timeout) = environment.connect_timeout {
-            builder = builder.connect_timeout(timeout);
-        }
-        if let Some(timeout) = environment.command_timeout {
-            builder = builder.command_timeout(timeout);
-        }
-        if let Some(size) = environment.pool_size {
-            builder = builder.pool_size(size);
-        }
-        builder.build().await
+        Builder::from_env()?.build().await
     }
 
     /// A runtime over a store of its own in this process: every promise that
@@ -128,6 +114,19 @@ impl Runtime {
         Cache::new(self.engine.clone())
     }
 
+    /// Whether the store can be used now, for the health check of a service.
+    /// Annotated methods run either way.
+    ///
+    /// # Errors
+    /// Why the server cannot be reached. The embedded store always can.
+    pub fn health(&self) -> Result<(), Error> {
+        #[cfg(feature = "redis")]
+        if let Some(link) = &self.link {
+            return link.trouble().map_or(Ok(()), Err);
+        }
+        Ok(())
+    }
+
     /// What the cache did so far, per method.
     pub fn observe(&self) -> Observation {
         self.engine.observe().snapshot()
@@ -151,7 +150,13 @@ impl Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime")
+        let mut runtime = f.debug_struct("Runtime");
+        #[cfg(feature = "redis")]
+        if let Some(link) = &self.link {
+            runtime.field("server", &link.server());
+        }
+        runtime
+            .field("health", &self.health())
             .field("engine", &self.engine)
             .finish_non_exhaustive()
     }
@@ -213,6 +218,38 @@ const LARGEST_VALUE: usize = 512 * MIB as usize;
 const START_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Builder {
+    /// What the variables of [`Runtime::from_env`] say, for a service that has
+    /// settings beside them. A later setter overrules a variable.
+    ///
+    /// ```no_run
+    /// use cacheable_runtime::Builder;
+    ///
+    /// # async fn start() -> Result<(), cacheable_runtime::Error> {
+    /// Builder::from_env()?.namespace("shop").build().await?.install()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`is_configuration`](Error::is_configuration): a variable that cannot
+    /// be used.
+    pub fn from_env() -> Result<Self, Error> {
+        let environment = Environment::read()?;
+        let mut builder = Self::default();
+        if let Some(url) = environment.url {
+            builder.redis = Some((crate::config::variable::URL, url));
+        }
+        if let Some(timeout) = environment.connect_timeout {
+            builder = builder.connect_timeout(timeout);
+        }
+        if let Some(timeout) = environment.command_timeout {
+            builder = builder.command_timeout(timeout);
+        }
+        if let Some(size) = environment.pool_size {
+            builder = builder.pool_size(size);
+        }
+        Ok(builder)
+    }
+
     /// The server, `redis://[[user]:password@]host[:port][/database]`, or
     /// `unix:///path`; `rediss://` with the feature `tls`. Default: the
     /// embedded store.

@@ -3,18 +3,26 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{condition, local, pinned, runtime, site, wrap, writer};
+use super::{condition, run, runtime, site, wrap, writer};
 use crate::model::Invalidate;
 
-pub(crate) fn expand(model: &Invalidate) -> TokenStream {
-    wrap(&model.function, &model.krate, &call(model), &run(model))
+pub(crate) fn expand(model: &Invalidate<'_>) -> TokenStream {
+    let unless = model.unless.as_ref();
+    let method = match (unless.is_some(), model.reporting) {
+        (false, false) => "run",
+        (true, false) => "run_unless",
+        (false, true) => "run_reporting",
+        (true, true) => "run_unless_reporting",
+    };
+    let run = run(method, &model.output, &model.krate, None, unless);
+    wrap(model.function, &model.krate, &call(model), &run)
 }
 
-fn call(model: &Invalidate) -> TokenStream {
+fn call(model: &Invalidate<'_>) -> TokenStream {
     let label = model.name.clone().unwrap_or_else(|| model.function.name());
     let descriptor = quote_spanned!(Span::mixed_site()=> Invalidation(#label));
     let runtime = runtime(model.runtime.as_ref(), &model.krate);
-    let patterns = model.patterns.iter().map(|plan| writer(plan));
+    let patterns = model.patterns.iter().map(writer);
     let methods = &model.methods;
     let before = model.before.then(|| quote!(.before()));
     let begun = quote_spanned! {Span::mixed_site()=>
@@ -23,23 +31,4 @@ fn call(model: &Invalidate) -> TokenStream {
     let skipped = quote_spanned!(Span::mixed_site()=> skip());
     let site = site(&model.krate, &descriptor);
     condition(model.when.as_ref(), &site, &begun, &skipped)
-}
-
-fn run(model: &Invalidate) -> TokenStream {
-    let private = model.krate.private();
-    let body = pinned();
-    let output = match &model.output {
-        Some(output) => quote!(#output),
-        None => quote!(()),
-    };
-    let run = local(match (model.unless.is_some(), model.reporting) {
-        (false, false) => "run",
-        (true, false) => "run_unless",
-        (false, true) => "run_reporting",
-        (true, true) => "run_unless_reporting",
-    });
-    let unless = model.unless.iter();
-    quote_spanned! {Span::mixed_site()=>
-        #run(#private::shape!(#output), #body #(, #unless)*)
-    }
 }

@@ -5,6 +5,7 @@
 //! own tokens keep their spans throughout.
 
 mod cacheable;
+mod companion;
 mod invalidate;
 mod put;
 
@@ -21,51 +22,47 @@ use crate::key::{Part, Plan};
 use crate::krate::Krate;
 use crate::model::{Cacheable, Invalidate, Put};
 
-pub(crate) fn cacheable(args: TokenStream, item: TokenStream) -> TokenStream {
-    attribute(
-        "cacheable",
-        args,
-        item,
-        |args: CacheableArgs, function, errors| {
-            Cacheable::new(args, function, errors).map(|model| cacheable::expand(&model))
-        },
-    )
+pub(crate) fn cacheable(args: TokenStream, item: &TokenStream) -> TokenStream {
+    let judge = |args: &CacheableArgs, function: &Function, errors: &mut Errors| {
+        Cacheable::new(args, function, errors).map(|model| cacheable::expand(&model))
+    };
+    attribute("cacheable", args, item, judge, companion::fallback)
 }
 
-pub(crate) fn cache_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
-    attribute(
-        "cache_invalidate",
-        args,
-        item,
-        |args: InvalidateArgs, function, errors| {
-            Invalidate::new(args, function, errors).map(|model| invalidate::expand(&model))
-        },
-    )
+pub(crate) fn cache_invalidate(args: TokenStream, item: &TokenStream) -> TokenStream {
+    let judge = |args: &InvalidateArgs, function: &Function, errors: &mut Errors| {
+        Invalidate::new(args, function, errors).map(|model| invalidate::expand(&model))
+    };
+    attribute("cache_invalidate", args, item, judge, |_, _| None)
 }
 
-pub(crate) fn cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
-    attribute(
-        "cache_put",
-        args,
-        item,
-        |args: PutArgs, function, errors| {
-            Put::new(args, function, errors).map(|model| put::expand(&model))
-        },
-    )
+pub(crate) fn cache_put(args: TokenStream, item: &TokenStream) -> TokenStream {
+    let judge = |args: &PutArgs, function: &Function, errors: &mut Errors| {
+        Put::new(args, function, errors).map(|model| put::expand(&model))
+    };
+    attribute("cache_put", args, item, judge, |_, _| None)
 }
 
-/// Reads, judges and prints; with mistakes, the item stands beside them as it was, so that
-/// its callers are not reported too.
+/// Reads, judges and prints. With mistakes, the item stands beside them as it was, with
+/// what else its callers may name, so that they are not reported too.
 fn attribute<A: Arguments>(
     name: &'static str,
     args: TokenStream,
-    item: TokenStream,
-    expand: impl FnOnce(A, Function, &mut Errors) -> Option<TokenStream>,
+    item: &TokenStream,
+    judge: impl FnOnce(&A, &Function, &mut Errors) -> Option<TokenStream>,
+    fallback: impl FnOnce(&A, &Function) -> Option<TokenStream>,
 ) -> TokenStream {
     let mut errors = Errors::new(name);
     let args = given::read(args, &mut errors);
+    let mut beside = None;
     let expanded = match item::parse(item.clone()) {
-        Ok(function) => expand(args, function, &mut errors),
+        Ok(function) => {
+            let expanded = judge(&args, &function, &mut errors);
+            if expanded.is_none() {
+                beside = fallback(&args, &function);
+            }
+            expanded
+        }
         Err(problem) => {
             check::not_a_function(problem, &mut errors);
             None
@@ -73,14 +70,33 @@ fn attribute<A: Arguments>(
     };
     match errors.finish() {
         None => expanded.expect("a model without mistakes has an expansion"),
-        Some(mistakes) => quote!(#mistakes #item),
+        Some(mistakes) => quote!(#mistakes #item #beside),
     }
 }
 
-/// The pinned body, as the last but one argument of what runs it.
-fn pinned() -> TokenStream {
-    let body = local("__cacheable_body");
-    quote_spanned!(Span::mixed_site()=> ::core::pin::pin!(#body))
+/// `run(shape, .., body, unless)`, the last call of an expansion.
+fn run(
+    method: &str,
+    output: &Type,
+    krate: &Krate,
+    between: Option<&TokenStream>,
+    unless: Option<&Expr>,
+) -> TokenStream {
+    let method = Ident::new(method, near(output));
+    let private = krate.private_at(near(output));
+    let body = Ident::new("__cacheable_body", near(output));
+    let between = between.into_iter();
+    let unless = unless.into_iter();
+    quote_spanned! {near(output)=>
+        #method(
+            #private::shape!(#output), #(#between,)* ::core::pin::pin!(#body) #(, #unless)*
+        )
+    }
+}
+
+/// A span of ours that shows the place of the user's `tokens` in a message.
+pub(crate) fn near(tokens: &impl ToTokens) -> Span {
+    Span::mixed_site().located_at(syn::spanned::Spanned::span(tokens))
 }
 
 /// A local of the expansion.
@@ -93,23 +109,27 @@ fn local(name: &str) -> Ident {
 /// The body is pinned here and lent to the runtime: its state is held once, beside the
 /// arguments, and not a second time in the future of the runtime.
 fn wrap(function: &Function, krate: &Krate, call: &TokenStream, run: &TokenStream) -> TokenStream {
-    let private = krate.private();
     let [call_local, body_local] = ["__cacheable_call", "__cacheable_body"].map(local);
-    let output = function
-        .output()
-        .map_or_else(|| quote!(()), Type::to_token_stream);
-    let body = &function.body;
+    let nothing = || syn::parse_quote!(());
+    let output = function.output().cloned().unwrap_or_else(nothing);
+    let private = krate.private_at(near(&output));
+    let returns = quote_spanned!(near(&output)=> #private::returns!(#output););
+    // What is wrong with the value is shown at its type.
+    let call_here = Ident::new("__cacheable_call", near(&output));
+    let run = quote_spanned!(near(&output)=> #call_here.#run.await);
+    let Function { prelude, body, .. } = function;
     let allow = lint_underscores(function);
     // The branch never runs. It tells the compiler what the body returns, so that a type
     // mistake inside is reported there and not at the attribute.
     function.with_body(quote_spanned! {Span::mixed_site()=>
+        #prelude
         #allow
         let #call_local = #call;
         let #body_local = async move {
-            #private::returns!(#output);
+            #returns
             #body
         };
-        #call_local.#run.await
+        #run
     })
 }
 
@@ -139,8 +159,8 @@ fn writer(plan: &Plan) -> TokenStream {
     for part in &plan.parts {
         let (link, cfg) = match part {
             Part::Literal(text) => (quote!(.literal(#text)), &[][..]),
-            Part::Value(expr, cfg) => (quote!(.value(&#expr)), &cfg[..]),
-            Part::Arg(expr, cfg) => (quote!(.arg(&#expr)), &cfg[..]),
+            Part::Value(expr, cfg) => (quote_spanned!(near(expr)=> .value(&#expr)), &cfg[..]),
+            Part::Arg(expr, cfg) => (quote_spanned!(near(expr)=> .arg(&#expr)), &cfg[..]),
             Part::Type(ty) => (quote!(.type_arg::<#ty>()), &[][..]),
         };
         if cfg.is_empty() {

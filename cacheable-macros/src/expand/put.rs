@@ -1,17 +1,26 @@
 //! `#[cache_put]`: the body always runs, and its value becomes another method's entry.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use quote::{quote, quote_spanned};
 
-use super::{condition, local, pinned, runtime, site, wrap};
+use super::{condition, local, run, runtime, site, wrap};
 use crate::model::Put;
 
-pub(crate) fn expand(model: &Put) -> TokenStream {
-    wrap(&model.function, &model.krate, &call(model), &run(model))
+pub(crate) fn expand(model: &Put<'_>) -> TokenStream {
+    let unless = model.unless.as_ref();
+    let method = if unless.is_some() {
+        "run_unless"
+    } else {
+        "run"
+    };
+    let call_local = local("__cacheable_call");
+    let target = quote_spanned!(Span::mixed_site()=> #call_local.1);
+    let run = run(method, &model.output, &model.krate, Some(&target), unless);
+    wrap(model.function, &model.krate, &call(model), &quote!(0.#run))
 }
 
 /// The call, and the shape of what the other method returns.
-fn call(model: &Put) -> TokenStream {
+fn call(model: &Put<'_>) -> TokenStream {
     let private = model.krate.private();
     let label = model.name.clone().unwrap_or_else(|| model.function.name());
     let descriptor = quote_spanned!(Span::mixed_site()=> Put(#label));
@@ -27,20 +36,4 @@ fn call(model: &Put) -> TokenStream {
         let #target = #private::shape_of_key!(&#key);
         (#call, #target)
     }}
-}
-
-fn run(model: &Put) -> TokenStream {
-    let private = model.krate.private();
-    let output = &model.output;
-    let call = local("__cacheable_call");
-    let body = pinned();
-    let run = local(if model.unless.is_some() {
-        "run_unless"
-    } else {
-        "run"
-    });
-    let unless = model.unless.iter();
-    quote_spanned! {Span::mixed_site()=>
-        0.#run(#private::shape!(#output), #call.1, #body #(, #unless)*)
-    }
 }

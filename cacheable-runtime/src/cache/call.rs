@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 use super::Engine;
 use super::flight::{Landing, Shared};
 use super::read::Found;
-use super::shape::{CachedShape, Verdict};
+use super::shape::{CachedShape, Divided};
 use super::site::{Location, Site};
-use crate::codec::{self, CodecChoice, CodecId, DecodeError, Schema};
+use crate::codec::{self, CodecChoice, CodecId, DecodeError, Hidden, Schema};
 use crate::error::Error;
 use crate::observe::Counters;
 use crate::policy::Policy;
@@ -30,7 +30,7 @@ pub(crate) struct Cached {
     pub(crate) engine: Engine,
     pub(crate) counters: Arc<Counters>,
     /// What messages call the method, and where it is.
-    pub(crate) label: String,
+    pub(crate) label: &'static str,
     pub(crate) location: Location,
     /// 0 for a handle, which takes entries of any site.
     pub(crate) identity: u64,
@@ -50,7 +50,7 @@ impl Call {
         match key {
             Ok(key) => Self(Some(Box::new(Cached {
                 counters,
-                label: site.label().to_owned(),
+                label: site.label(),
                 location: site.location(),
                 identity: site.identity(closure),
                 key: engine.full(&key).into(),
@@ -148,32 +148,32 @@ impl Call {
             Found::Nothing(load) => load,
         };
 
-        let returned = load.drive(body).await;
-        let share = || S::share(&returned).map(|value| Landing::Value(value as Shared));
-        match S::verdict(&returned) {
-            Verdict::Failed => load.failed(),
-            Verdict::Absent => Box::pin(load.absent()).await,
-            // In generic code an `Option` may hide behind the type parameter.
-            Verdict::Value(value) if codec::is_none(value) => Box::pin(load.absent()).await,
-            Verdict::Value(value) if unless(value) || hides_a_result::<S::Stored>() => {
-                load.unstored(share);
+        let kept = match S::divide(load.drive(body).await) {
+            Divided::Value(kept) => kept,
+            Divided::Absent => {
+                Box::pin(load.absent()).await;
+                return S::absent().expect("this shape was just absent");
             }
-            Verdict::Value(value) => {
+            Divided::Failed(failed) => {
+                load.failed();
+                return failed;
+            }
+        };
+        let value = S::value(&kept);
+        let share = || Landing::Value(S::share(&kept) as Shared);
+        match codec::hidden(value) {
+            Hidden::None => Box::pin(load.absent()).await,
+            Hidden::Err => load.failed(),
+            Hidden::Value if unless(value) => load.land(share),
+            Hidden::Value => {
                 let encoded = load.call().encode(value);
-                let filled = Box::pin(load.store(encoded)).await;
-                if let Some(load) = filled {
-                    load.unstored(share);
+                if let Some(load) = Box::pin(load.store(encoded)).await {
+                    load.land(share);
                 }
             }
         }
-        returned
+        S::rejoin(kept)
     }
-}
-
-/// In a generic function the type of the value may turn out to be a `Result`,
-/// which nothing in the function says. An error must never be stored.
-fn hides_a_result<T>() -> bool {
-    std::any::type_name::<T>().starts_with("core::result::Result<")
 }
 
 impl fmt::Debug for Call {

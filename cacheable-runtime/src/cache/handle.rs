@@ -17,7 +17,7 @@ use crate::codec::envelope::{self, Opened};
 use crate::codec::{self, CodecChoice, CodecId};
 use crate::error::{Error, ErrorKind};
 use crate::key::IntoKey;
-use crate::pattern::IntoPattern;
+use crate::pattern::{IntoPattern, Pattern};
 use crate::policy::Policy;
 
 /// Entries under keys of one's own.
@@ -169,7 +169,7 @@ impl Cache {
             Ok(key) => Call::of(Cached {
                 engine: self.engine.clone(),
                 counters: self.engine.counters(LABEL),
-                label: LABEL.to_owned(),
+                label: LABEL,
                 location: Location::of_handle("Cache::get_or_load"),
                 identity: 0,
                 key: key.into(),
@@ -219,9 +219,7 @@ impl Cache {
     pub fn clear(&self, pattern: impl IntoPattern) -> Clear {
         Clear {
             engine: self.engine.clone(),
-            pattern: pattern
-                .into_pattern()
-                .map(|pattern| pattern.as_str().to_owned()),
+            pattern: pattern.into_pattern(),
             unrestricted: false,
         }
     }
@@ -329,7 +327,7 @@ impl Cache {
         let call = Cached {
             engine: self.engine.clone(),
             counters: self.engine.counters(LABEL),
-            label: LABEL.to_owned(),
+            label: LABEL,
             location: Location::of_handle("Cache::set"),
             identity: 0,
             key: key.as_str().into(),
@@ -360,7 +358,7 @@ impl fmt::Debug for Cache {
 #[must_use = "nothing is removed until this is awaited"]
 pub struct Clear {
     engine: Engine,
-    pattern: Result<String, Error>,
+    pattern: Result<Pattern, Error>,
     unrestricted: bool,
 }
 
@@ -373,11 +371,11 @@ impl Clear {
     }
 
     async fn run(self) -> Result<u64, Error> {
-        let text = self.pattern?;
+        let pattern = self.pattern?;
         if !self.unrestricted {
-            restrict(&text)?;
+            restrict(&pattern)?;
         }
-        let patterns = vec![self.engine.full_pattern(&text)?];
+        let patterns = vec![self.engine.full_pattern(&pattern)];
         self.engine
             .remove(Targets {
                 keys: Vec::new(),
@@ -388,8 +386,8 @@ impl Clear {
 }
 
 /// What `clear` refuses unless it is unrestricted.
-fn restrict(text: &str) -> Result<(), Error> {
-    let pattern = crate::pattern::Pattern::new(text)?;
+fn restrict(pattern: &Pattern) -> Result<(), Error> {
+    let text = pattern.as_str();
     if pattern.literal_prefix().is_empty() {
         return Err(Error::new(
             ErrorKind::Pattern,

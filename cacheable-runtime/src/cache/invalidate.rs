@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::Engine;
-use super::shape::{FallibleShape, Shape, Verdict};
+use super::shape::{Divided, FallibleShape, Shape};
 use super::site::{Location, MethodKey};
 use crate::error::{Error, ErrorKind};
 use crate::key::KeyWriter;
@@ -81,11 +81,11 @@ impl Invalidate {
         if let Some(begun) = &mut self.0 {
             let mut writer = KeyWriter::text("");
             text(&mut writer);
-            let pattern = writer
-                .finish_pattern()
-                .and_then(|text| begun.engine.full_pattern(&text));
-            match pattern {
-                Ok(pattern) => begun.targets.patterns.push(pattern),
+            match writer.finish_pattern().and_then(Pattern::new) {
+                Ok(pattern) => {
+                    let pattern = begun.engine.full_pattern(&pattern);
+                    begun.targets.patterns.push(pattern);
+                }
                 Err(error) => begun.refused = Some(error),
             }
         }
@@ -173,24 +173,29 @@ impl Invalidate {
         } else {
             None
         };
-        let returned = body.await;
-        let succeeded = S::succeeded(&returned)
-            && !matches!(S::verdict(&returned), Verdict::Value(value) if unless(value));
-        let late = if succeeded {
-            begun.counters.invalidated();
-            begun.remove().await.err()
-        } else {
-            None
+        let returned = match S::divide(body.await) {
+            Divided::Value(kept) if unless(S::value(&kept)) => return (S::rejoin(kept), None),
+            Divided::Value(kept) => Ok(kept),
+            Divided::Absent if S::ABSENT_SUCCEEDS => Err(()),
+            Divided::Absent => return (absent::<S>(), None),
+            // The body's own error says more than one of the cache.
+            Divided::Failed(failed) => return (failed, None),
         };
-        // Only a success turns into an error of the cache: the body's own
-        // error says more.
-        (returned, late.or(early).filter(|_| succeeded))
+        begun.counters.invalidated();
+        let late = begun.remove().await.err();
+        let returned = returned.map_or_else(|()| absent::<S>(), S::rejoin);
+        (returned, late.or(early))
     }
+}
+
+fn absent<S: Shape>() -> S::Return {
+    S::absent().expect("this shape was just absent")
 }
 
 impl Begun {
     async fn remove(&self) -> Result<(), Error> {
-        let removed = self.engine.remove(self.targets.clone()).await.map(drop);
+        let removed = self.engine.remove(self.targets.clone()).await;
+        let removed = removed.map(|entries| self.counters.removed(entries));
         let result = match &self.refused {
             Some(error) => Err(error.clone()),
             None => removed,

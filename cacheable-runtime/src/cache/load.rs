@@ -81,7 +81,7 @@ impl Load {
     /// The body returned nothing.
     pub(crate) async fn absent(self) {
         let Some(ttl) = self.call.policy.none_ttl else {
-            return self.land(|| Some(Landing::Absent));
+            return self.land(|| Landing::Absent);
         };
         let encoded = Encoded {
             codec: CodecId::Bincode,
@@ -89,13 +89,8 @@ impl Load {
             payload: Vec::new(),
         };
         if let Some(load) = self.fill(encoded, ttl, true).await {
-            load.land(|| Some(Landing::Absent));
+            load.land(|| Landing::Absent);
         }
-    }
-
-    /// The value is shared with those who wait for it and goes no further.
-    pub(crate) fn unstored(self, share: impl FnOnce() -> Option<Landing>) {
-        self.land(share);
     }
 
     pub(crate) fn call(&self) -> &Cached {
@@ -161,14 +156,11 @@ impl Load {
 
     /// Ends the flight. What it brought is made only when somebody waits for
     /// it: an owned value has to be copied for that.
-    fn land(mut self, landing: impl FnOnce() -> Option<Landing>) {
-        let Some(leader) = self.leader.take() else {
-            return;
-        };
-        if let Err(leader) = leader.land_alone()
-            && let Some(landing) = landing()
+    pub(crate) fn land(mut self, landing: impl FnOnce() -> Landing) {
+        if let Some(leader) = self.leader.take()
+            && let Err(leader) = leader.land_alone()
         {
-            leader.land(landing);
+            leader.land(landing());
         }
     }
 }

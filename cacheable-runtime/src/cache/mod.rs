@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::envelope::Token;
-use crate::error::Error;
 use crate::observe::{Counters, Observe};
 use crate::pattern::Pattern;
 use crate::remote::RemoteStore;
@@ -106,9 +105,9 @@ impl Engine {
         format!("{}{key}", self.inner.settings.namespace)
     }
 
-    pub(crate) fn full_pattern(&self, pattern: &str) -> Result<Pattern, Error> {
-        // A namespace holds nothing that a pattern gives a meaning to.
-        Pattern::new(self.full(pattern))
+    /// The pattern as the store knows it.
+    pub(crate) fn full_pattern(&self, pattern: &Pattern) -> Pattern {
+        pattern.in_namespace(&self.inner.settings.namespace)
     }
 
     fn new_token() -> Token {

@@ -15,7 +15,7 @@ use super::Engine;
 use super::call::Cached;
 use super::invalidate::Targets;
 use super::load::{Encoded, Renewal};
-use super::shape::{CachedShape, Verdict};
+use super::shape::{CachedShape, Divided};
 use super::site::{Location, MethodKey};
 use crate::codec::EncodeError;
 use crate::codec::envelope::lease_bytes;
@@ -45,7 +45,7 @@ impl Put {
             Ok(text) => PutCall(Some(Box::new(Cached {
                 engine: engine.clone(),
                 counters,
-                label: self.label.to_owned(),
+                label: self.label,
                 location: self.location,
                 identity: key.identity,
                 key: engine.full(&text).into(),
@@ -93,17 +93,25 @@ impl PutCall {
             return body.await;
         };
         let seized = Box::pin(Seized::seize(*call)).await;
-        let returned = seized.drive(body).await;
-        match S::verdict(&returned) {
-            Verdict::Value(value) if !unless(value) => {
-                let encoded = seized.call.encode(value);
-                Box::pin(seized.keep(encoded)).await;
+        let kept = match S::divide(seized.drive(body).await) {
+            Divided::Value(kept) => kept,
+            // The method wrote, and what is there is old.
+            Divided::Absent if S::ABSENT_SUCCEEDS => {
+                Box::pin(seized.forget()).await;
+                return S::absent().expect("this shape was just absent");
             }
-            _ if S::succeeded(&returned) => Box::pin(seized.forget()).await,
             // Nothing was written; the lease goes with `seized`.
-            _ => {}
+            Divided::Absent => return S::absent().expect("this shape was just absent"),
+            Divided::Failed(failed) => return failed,
+        };
+        let value = S::value(&kept);
+        if unless(value) {
+            Box::pin(seized.forget()).await;
+        } else {
+            let encoded = seized.call.encode(value);
+            Box::pin(seized.keep(encoded)).await;
         }
-        returned
+        S::rejoin(kept)
     }
 }
 

@@ -164,6 +164,7 @@ impl Cached {
 
     fn claimed_by_another(&self, other: u64) -> Seen {
         self.counters.undecodable();
+        self.counters.clashed();
         self.engine.observe().once(self.location.path, || {
             let other = site::location_of(other);
             tracing::error!(

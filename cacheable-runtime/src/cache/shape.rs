@@ -15,40 +15,48 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
-/// What a call returned, as the cache sees it.
+/// What a call returned, taken apart.
+///
+/// Only [`Failed`](Self::Failed) holds an error, and nothing is awaited while
+/// there is one: an error type that is not `Send` costs the method nothing.
 #[derive(Debug)]
-pub enum Verdict<'a, T: ?Sized> {
-    /// It returned a value.
-    Value(&'a T),
-    /// It returned `None`.
+pub enum Divided<K, R> {
+    /// A value: what `Ok` or `Some` holds, or all of it.
+    Value(K),
+    /// `None`, or `Ok(None)`.
     Absent,
-    /// It returned an error.
-    Failed,
+    /// An error, as it was returned.
+    Failed(R),
 }
 
 /// The division of a return type, whatever is in it.
 pub trait Shape: Copy {
     /// The method's return type.
     type Return;
-    /// What `unless` sees.
+    /// The value as the method returns it: `T` or `Arc<T>`.
+    type Kept;
+    /// What `unless` sees: `T`.
     type Value: ?Sized;
-    /// Looks at what a call returned.
-    fn verdict(returned: &Self::Return) -> Verdict<'_, Self::Value>;
-    /// Whether the call did what it was asked to: `Ok`, `Some`, or a plain
-    /// value. `Ok(None)` did.
-    fn succeeded(returned: &Self::Return) -> bool;
+    /// Whether nothing is a success: `Ok(None)` is, `None` is not.
+    const ABSENT_SUCCEEDS: bool;
+    /// Takes apart what a call returned.
+    fn divide(returned: Self::Return) -> Divided<Self::Kept, Self::Return>;
+    /// Puts a value back into what the method returns.
+    fn rejoin(kept: Self::Kept) -> Self::Return;
+    /// What the method returns for nothing, if it can.
+    fn absent() -> Option<Self::Return>;
+    /// Looks at a value.
+    fn value(kept: &Self::Kept) -> &Self::Value;
 }
 
 /// A shape whose value can be kept.
-pub trait CachedShape: Shape<Value = Self::Stored> {
+pub trait CachedShape: Shape<Value = Self::Stored, Kept: Send> {
     /// The value as it is encoded and shared.
     type Stored: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// The value, for others to share.
-    fn share(returned: &Self::Return) -> Option<Arc<Self::Stored>>;
+    fn share(kept: &Self::Kept) -> Arc<Self::Stored>;
     /// What the method would have returned.
     fn restore(value: Arc<Self::Stored>) -> Self::Return;
-    /// What the method returns for nothing, if it can.
-    fn absent() -> Option<Self::Return>;
 }
 
 /// A shape that can report an error of the cache.
@@ -205,82 +213,105 @@ shapes! {
     ByThreeLayers: Result<Option<Arc<T>>, E> => FallibleOptionalArc<T, E>, &&&Kind<Result<Option<Arc<T>>, E>>;
 }
 
-/// The eight forms differ in which layers they take off and put back; the
-/// patterns and expressions below are the layers.
+/// Whether the value is behind an `Arc` already.
+macro_rules! kept {
+    (owned $shape:ident<$($param:ident),+>) => {
+        impl<$($param),+> CachedShape for $shape<$($param),+>
+        where
+            T: Cacheable,
+        {
+            type Stored = T;
+            fn share(kept: &T) -> Arc<T> {
+                Arc::new(kept.clone())
+            }
+            fn restore(value: Arc<T>) -> Self::Return {
+                Self::rejoin(Arc::unwrap_or_clone(value))
+            }
+        }
+    };
+    (shared $shape:ident<$($param:ident),+>) => {
+        impl<$($param),+> CachedShape for $shape<$($param),+>
+        where
+            T: Shareable,
+        {
+            type Stored = T;
+            fn share(kept: &Arc<T>) -> Arc<T> {
+                Arc::clone(kept)
+            }
+            fn restore(value: Arc<T>) -> Self::Return {
+                Self::rejoin(value)
+            }
+        }
+    };
+}
+
+/// The layers around the value: which arms take them off, and how they go back
+/// on.
 macro_rules! layers {
     ($(
-        $shape:ident<$($param:ident),+> of $return:ty, $bound:ident;
-        $pattern:pat => $value:ident;
-        share $share:expr;
-        restore |$arc:ident| $restore:expr;
-        absent $absent:expr;
-        none $none:pat, $guard:expr;
-        succeeds $success:pat,
+        $keeping:ident $shape:ident<$($param:ident),+>: $kept:ty => $return:ty {
+            $($pattern:pat => $divided:expr),+;
+            rejoin |$value:ident| $rejoin:expr;
+            absent $absent:expr, $absent_succeeds:literal
+        }
     )+) => {$(
         impl<$($param),+> Shape for $shape<$($param),+> {
             type Return = $return;
+            type Kept = $kept;
             type Value = T;
-            fn verdict(returned: &$return) -> Verdict<'_, T> {
-                #[allow(unreachable_patterns, reason = "plain values have one arm")]
+            const ABSENT_SUCCEEDS: bool = $absent_succeeds;
+            fn divide(returned: $return) -> Divided<$kept, $return> {
                 match returned {
-                    $pattern => Verdict::Value($value),
-                    $none if $guard => Verdict::Absent,
-                    _ => Verdict::Failed,
+                    $($pattern => $divided),+
                 }
             }
-            fn succeeded(returned: &$return) -> bool {
-                #[allow(clippy::redundant_pattern_matching, reason = "one form for all shapes")]
-                let succeeded = matches!(returned, $success);
-                succeeded
-            }
-        }
-        impl<$($param),+> CachedShape for $shape<$($param),+>
-        where
-            T: $bound,
-        {
-            type Stored = T;
-            fn share(returned: &$return) -> Option<Arc<T>> {
-                #[allow(unreachable_patterns, reason = "plain values have one arm")]
-                match returned {
-                    $pattern => Some($share),
-                    _ => None,
-                }
-            }
-            fn restore($arc: Arc<T>) -> $return {
-                $restore
+            fn rejoin($value: $kept) -> $return {
+                $rejoin
             }
             fn absent() -> Option<$return> {
                 $absent
             }
+            fn value(kept: &$kept) -> &T {
+                kept
+            }
         }
+        kept!($keeping $shape<$($param),+>);
     )+};
 }
 
 layers! {
-    Plain<T> of T, Cacheable;
-        value => value; share Arc::new(value.clone());
-        restore |arc| Arc::unwrap_or_clone(arc); absent None; none _, false; succeeds _,
-    PlainArc<T> of Arc<T>, Shareable;
-        value => value; share Arc::clone(value);
-        restore |arc| arc; absent None; none _, false; succeeds _,
-    Optional<T> of Option<T>, Cacheable;
-        Some(value) => value; share Arc::new(value.clone());
-        restore |arc| Some(Arc::unwrap_or_clone(arc)); absent Some(None); none None, true; succeeds Some(_),
-    OptionalArc<T> of Option<Arc<T>>, Shareable;
-        Some(value) => value; share Arc::clone(value);
-        restore |arc| Some(arc); absent Some(None); none None, true; succeeds Some(_),
-    Fallible<T, E> of Result<T, E>, Cacheable;
-        Ok(value) => value; share Arc::new(value.clone());
-        restore |arc| Ok(Arc::unwrap_or_clone(arc)); absent None; none Err(_), false; succeeds Ok(_),
-    FallibleArc<T, E> of Result<Arc<T>, E>, Shareable;
-        Ok(value) => value; share Arc::clone(value);
-        restore |arc| Ok(arc); absent None; none Err(_), false; succeeds Ok(_),
-    FallibleOptional<T, E> of Result<Option<T>, E>, Cacheable;
-        Ok(Some(value)) => value; share Arc::new(value.clone());
-        restore |arc| Ok(Some(Arc::unwrap_or_clone(arc))); absent Some(Ok(None)); none Ok(None), true; succeeds Ok(_),
-    FallibleOptionalArc<T, E> of Result<Option<Arc<T>>, E>, Shareable;
-        Ok(Some(value)) => value; share Arc::clone(value);
-        restore |arc| Ok(Some(arc)); absent Some(Ok(None)); none Ok(None), true; succeeds Ok(_),
+    owned Plain<T>: T => T {
+        value => Divided::Value(value);
+        rejoin |value| value; absent None, false
+    }
+    shared PlainArc<T>: Arc<T> => Arc<T> {
+        value => Divided::Value(value);
+        rejoin |value| value; absent None, false
+    }
+    owned Optional<T>: T => Option<T> {
+        Some(value) => Divided::Value(value), None => Divided::Absent;
+        rejoin |value| Some(value); absent Some(None), false
+    }
+    shared OptionalArc<T>: Arc<T> => Option<Arc<T>> {
+        Some(value) => Divided::Value(value), None => Divided::Absent;
+        rejoin |value| Some(value); absent Some(None), false
+    }
+    owned Fallible<T, E>: T => Result<T, E> {
+        Ok(value) => Divided::Value(value), failed => Divided::Failed(failed);
+        rejoin |value| Ok(value); absent None, false
+    }
+    shared FallibleArc<T, E>: Arc<T> => Result<Arc<T>, E> {
+        Ok(value) => Divided::Value(value), failed => Divided::Failed(failed);
+        rejoin |value| Ok(value); absent None, false
+    }
+    owned FallibleOptional<T, E>: T => Result<Option<T>, E> {
+        Ok(Some(value)) => Divided::Value(value), Ok(None) => Divided::Absent, failed => Divided::Failed(failed);
+        rejoin |value| Ok(Some(value)); absent Some(Ok(None)), true
+    }
+    shared FallibleOptionalArc<T, E>: Arc<T> => Result<Option<Arc<T>>, E> {
+        Ok(Some(value)) => Divided::Value(value), Ok(None) => Divided::Absent, failed => Divided::Failed(failed);
+        rejoin |value| Ok(Some(value)); absent Some(Ok(None)), true
+    }
 }
 
 /// An error type that can hold one of the cache.

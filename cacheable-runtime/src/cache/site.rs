@@ -148,7 +148,7 @@ impl Site {
     }
 
     /// What counters and spans call this site.
-    pub(crate) fn label(&self) -> &str {
+    pub(crate) fn label(&'static self) -> &'static str {
         self.label.unwrap_or_else(|| {
             self.full_label
                 .get_or_init(|| format!("{}.{}", self.prefix, self.method))
@@ -185,7 +185,8 @@ impl Site {
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
-            .field("label", &self.label())
+            .field("prefix", &self.prefix)
+            .field("method", &self.method)
             .field("location", &self.location.path)
             .finish_non_exhaustive()
     }
@@ -282,6 +283,12 @@ impl<R> MethodKey<R> {
 impl<R> IntoKey for MethodKey<R> {
     fn into_key(self) -> Result<Key, Error> {
         Key::new(self.text?)
+    }
+}
+
+impl<R> IntoKey for &MethodKey<R> {
+    fn into_key(self) -> Result<Key, Error> {
+        Key::new(self.text.as_ref().map_err(Clone::clone)?)
     }
 }
 

@@ -12,11 +12,13 @@ mod bincode;
 mod checked;
 pub(crate) mod envelope;
 mod fingerprint;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guarded;
+mod hidden;
 #[cfg(feature = "json")]
 mod json;
 mod msgpack;
-mod option;
 mod place;
 mod probe;
 mod samples;
@@ -37,7 +39,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, ErrorKind};
 use fingerprint::TypeInfo;
-pub(crate) use option::{is_none, none};
+pub(crate) use hidden::{Hidden, hidden, none};
 use place::{Fault, Rules};
 use sink::Sink;
 

@@ -29,13 +29,15 @@ pub(super) enum Fault {
 
 impl Rules<'_> {
     /// Errors of encoders cannot carry a fault of ours, so it waits here.
+    #[cold]
     pub(super) fn refuse<T, E: Error>(&self, fault: Fault) -> Result<T, E> {
         self.fault.set(Some(fault));
         Err(E::custom("refused"))
     }
 }
 
-/// Where in the shape a value stands.
+/// Where in the shape a value stands; `Unknown` where nothing is checked. A
+/// shape that values are held against has no holes.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     rules: &'a Rules<'a>,
@@ -46,6 +48,7 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    #[inline]
     pub(super) fn root(rules: &'a Rules<'a>) -> Self {
         let at = rules.shape.map_or(Ref::Unknown, |shape| shape.root);
         Self {
@@ -57,6 +60,7 @@ impl<'a> Place<'a> {
     }
 
     /// The content of a newtype stands where the newtype does.
+    #[inline]
     pub(super) fn content<E: Error>(self) -> Result<Self, E> {
         match self.depth.checked_sub(1) {
             Some(depth) => Ok(Self { depth, ..self }),
@@ -64,6 +68,7 @@ impl<'a> Place<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn inside_some(self) -> Self {
         Self {
             optional: true,
@@ -71,13 +76,16 @@ impl<'a> Place<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn leaf<E: Error>(&self, leaf: Leaf) -> Result<(), E> {
-        if self.rules.shape.is_some() && self.at != Ref::Leaf(leaf) {
-            return self.rules.refuse(Fault::Shape);
+        match self.at {
+            Ref::Unknown => Ok(()),
+            Ref::Leaf(expected) if expected == leaf => Ok(()),
+            Ref::Leaf(_) | Ref::Node(_) => self.rules.refuse(Fault::Shape),
         }
-        Ok(())
     }
 
+    #[inline]
     pub(super) fn float<E: Error>(&self, leaf: Leaf, finite: bool) -> Result<(), E> {
         if self.rules.finite && !finite {
             return self.rules.refuse(Fault::NotFinite);
@@ -86,6 +94,7 @@ impl<'a> Place<'a> {
     }
 
     /// Something that the formats with names write as nothing.
+    #[inline]
     pub(super) fn nil<E: Error>(&self) -> Result<(), E> {
         if self.optional && self.rules.shape.is_none() {
             return self.rules.refuse(Fault::Nested);
@@ -94,13 +103,14 @@ impl<'a> Place<'a> {
     }
 
     /// `len`: how many parts the value has, where that is the type's to say.
+    #[inline]
     pub(super) fn enter<E: Error>(&self, kind: Kind, len: Option<usize>) -> Result<Parts<'a>, E> {
         let Some(depth) = self.depth.checked_sub(1) else {
             return self.rules.refuse(Fault::TooDeep);
         };
-        let node = match self.rules.shape {
-            None => None,
-            Some(shape) => match shape.node(self.at) {
+        let node = match (self.at, self.rules.shape) {
+            (Ref::Unknown, _) | (_, None) => None,
+            (at, Some(shape)) => match shape.node(at) {
                 Some(node)
                     if node.kind == kind && len.is_none_or(|len| len == node.parts.len()) =>
                 {
@@ -118,12 +128,20 @@ impl<'a> Place<'a> {
     }
 
     /// The place of an enum's variant, by index and by name.
+    #[inline]
     pub(super) fn variant<E: Error>(&self, index: u32, name: &str) -> Result<Self, E> {
         let Parts { node, depth, .. } = self.enter(Kind::Enum, None)?;
         let index = index as usize;
         let at = match node {
             None => Ref::Unknown,
-            Some(node) if node.names.get(index) == Some(&name) => node.part(index),
+            Some(node)
+                if node
+                    .names
+                    .get(index)
+                    .is_some_and(|&known| std::ptr::eq(known, name) || known == name) =>
+            {
+                node.part(index)
+            }
             Some(_) => return self.rules.refuse(Fault::Shape),
         };
         Ok(Self {
@@ -136,6 +154,7 @@ impl<'a> Place<'a> {
 }
 
 impl Node {
+    #[inline]
     fn part(&self, index: usize) -> Ref {
         self.parts.get(index).copied().unwrap_or(Ref::Unknown)
     }
@@ -150,6 +169,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    #[inline]
     pub(super) fn place(&self, part: usize) -> Place<'a> {
         let at = self.node.map_or(Ref::Unknown, |node| node.part(part));
         Place {
@@ -161,6 +181,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The next part of a tuple.
+    #[inline]
     pub(super) fn part<E: Error>(&mut self) -> Result<usize, E> {
         let part = self.next;
         if self.node.is_some_and(|node| part >= node.parts.len()) {
@@ -171,6 +192,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The next part of a struct, under this name.
+    #[inline]
     pub(super) fn field<E: Error>(&mut self, name: &str) -> Result<usize, E> {
         let part = self.part()?;
         let Some(node) = self.node else {
@@ -188,6 +210,7 @@ impl<'a> Parts<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn skipped<E: Error>(&self) -> Result<(), E> {
         if self.node.is_some() {
             return self.rules.refuse(Fault::Shape);
@@ -195,6 +218,7 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn end<E: Error>(&self) -> Result<(), E> {
         if self.node.is_some_and(|node| self.next != node.parts.len()) {
             return self.rules.refuse(Fault::Shape);
@@ -203,6 +227,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The end of a sequence or map that announced `claimed` elements.
+    #[inline]
     pub(super) fn end_of<E: Error>(&self, claimed: Option<usize>) -> Result<(), E> {
         if claimed.is_some_and(|claimed| claimed != self.next) {
             return self.rules.refuse(Fault::Shape);
@@ -213,11 +238,17 @@ impl<'a> Parts<'a> {
 
 /// A type may write `user_id` and read `userId` (`rename_all` with two
 /// conventions); by position that is the same field.
+#[inline]
 fn same_name(read: &str, written: &str) -> bool {
+    std::ptr::eq(read, written) || read == written || same_letters(read, written)
+}
+
+#[cold]
+fn same_letters(read: &str, written: &str) -> bool {
     fn letters(name: &str) -> impl Iterator<Item = char> {
         name.chars()
             .filter(|c| !matches!(c, '_' | '-'))
             .flat_map(char::to_lowercase)
     }
-    read == written || letters(read).eq(letters(written))
+    letters(read).eq(letters(written))
 }

@@ -69,6 +69,7 @@ pub(super) enum Leaf {
 }
 
 impl Shape {
+    #[inline]
     pub(super) fn node(&self, at: Ref) -> Option<&Node> {
         match at {
             Ref::Node(index) => self.nodes.get(index as usize),

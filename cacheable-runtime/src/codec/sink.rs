@@ -23,6 +23,8 @@ impl<'a> Sink<'a> {
         self.full
     }
 
+    // Called for each number of a value, from the crate that declares its type.
+    #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
         match self.left.checked_sub(bytes.len()) {
             Some(left) if !self.full => {
@@ -39,6 +41,7 @@ impl<'a> Sink<'a> {
 }
 
 impl io::Write for Sink<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.push(bytes) {
             Ok(bytes.len())

@@ -29,6 +29,10 @@ pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error 
             // The text of an I/O error comes from this machine.
             error.to_string(),
         ),
+        RedisKind::Parse => Error::new(
+            ErrorKind::Server,
+            "what answers at this address does not speak the protocol of Redis",
+        ),
         RedisKind::RESP3NotSupported => Error::new(
             ErrorKind::Server,
             "the server does not speak RESP3: Redis 6.2 or Valkey 8 is needed",

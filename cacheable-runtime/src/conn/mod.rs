@@ -25,6 +25,7 @@ pub(crate) struct Link {
     live: watch::Receiver<State>,
     signals: Arc<Signals>,
     command_timeout: Duration,
+    server: String,
 }
 
 /// How long to wait for the server, and for what.
@@ -63,6 +64,7 @@ impl Link {
     ) -> Self {
         let (publish, mut live) = watch::channel(State::Starting);
         let signals = Arc::new(Signals::default());
+        let server = address.to_string();
         let supervisor = supervise::Supervisor {
             address,
             timeouts,
@@ -79,7 +81,13 @@ impl Link {
             live,
             signals,
             command_timeout: timeouts.command,
+            server,
         }
+    }
+
+    /// The address, without its secrets.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
     }
 
     /// The error that commands get now, if they would.

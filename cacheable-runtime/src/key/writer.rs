@@ -63,7 +63,7 @@ impl KeyWriter {
     }
 
     /// Adds an argument: `:` and its value.
-    pub fn arg<T: Serialize + ?Sized>(&mut self, value: &T) -> &mut Self {
+    pub fn arg<T: KeyPart + ?Sized>(&mut self, value: &T) -> &mut Self {
         self.boundary();
         if let Sink::Text(text) = &mut self.sink {
             text.push(':');
@@ -73,7 +73,7 @@ impl KeyWriter {
     }
 
     /// Adds a value alone: a placeholder of a key template or a pattern.
-    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> &mut Self {
+    pub fn value<T: KeyPart + ?Sized>(&mut self, value: &T) -> &mut Self {
         self.boundary();
         self.serialize(value);
         self
@@ -171,6 +171,17 @@ impl KeyWriter {
         }
     }
 }
+
+/// What can be part of a key: whatever serializes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a key",
+    label = "this is part of the key, and is not `Serialize`",
+    note = "leave it out with `skip(..)` if the result does not depend on it, or write what of it matters as `key = \"{{argument.id}}\"`",
+    note = "write `#[derive(serde::Serialize)]` on its type to have all of it in the key"
+)]
+pub trait KeyPart: Serialize {}
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> KeyPart for T {}
 
 impl fmt::Debug for KeyWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

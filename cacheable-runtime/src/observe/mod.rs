@@ -56,7 +56,7 @@ pub(crate) fn say_no_runtime() {
 }
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $field:ident by $bump:ident;)+) => {
+    ($($(#[$doc:meta])* $field:ident by $bump:ident $(($amount:ident))?;)+) => {
         /// What happened to the calls of one method, since the runtime was
         /// built.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,8 +71,9 @@ macro_rules! counters {
         }
 
         impl Counters {
-            $(pub(crate) fn $bump(&self) {
-                self.$field.fetch_add(1, Ordering::Relaxed);
+            $(pub(crate) fn $bump(&self $(, $amount: u64)?) {
+                let [.., amount] = [1, $($amount)?];
+                self.$field.fetch_add(amount, Ordering::Relaxed);
             })+
 
             fn snapshot(&self) -> MethodCounts {
@@ -110,6 +111,9 @@ counters! {
     /// Entries that were not readable: of another form, method or codec, or
     /// damaged. Each was a miss.
     undecodable by undecodable;
+    /// Those of the undecodable that another method had written: two methods
+    /// claim the same keys and overwrite each other.
+    clashes by clashed;
     /// Values that were returned but could not be kept: too large, or not to
     /// be encoded.
     not_stored by not_stored;
@@ -117,6 +121,9 @@ counters! {
     remote_errors by remote_failed;
     /// Successful calls that invalidated.
     invalidations by invalidated;
+    /// Entries, and leases of running loads, that these calls removed. A
+    /// pattern that never removes any is probably mistyped.
+    entries_removed by removed(entries);
     /// Invalidations that did not reach the store.
     invalidation_errors by invalidation_failed;
 }

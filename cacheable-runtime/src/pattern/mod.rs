@@ -63,6 +63,17 @@ impl Pattern {
                 text.len()
             )));
         }
+        Self::parsed(text)
+    }
+
+    /// The same under a namespace, which holds nothing that a pattern gives a
+    /// meaning to and does not count towards the length.
+    pub(crate) fn in_namespace(&self, namespace: &str) -> Self {
+        Self::parsed(&format!("{namespace}{}", self.as_str()))
+            .expect("the pattern was checked, and a namespace is literal")
+    }
+
+    fn parsed(text: &str) -> Result<Self, Error> {
         let tokens = parse(text)?;
         let literal: Vec<u8> = tokens.iter().map_while(Token::literal).collect();
         Ok(Self(Arc::new(Parsed {
@@ -126,19 +137,6 @@ impl Pattern {
             places = next;
         }
         places.contains(&true)
-    }
-
-    /// `cache:project:` for `cache:project:*`; `None` for anything but one
-    /// literal that ends in `:` and then a star.
-    pub(crate) fn whole_prefix(&self) -> Option<&str> {
-        match &*self.0.tokens {
-            [literals @ .., Token::Byte(b':'), Token::Star]
-                if literals.iter().all(|token| token.literal().is_some()) =>
-            {
-                Some(&self.0.literal_prefix)
-            }
-            _ => None,
-        }
     }
 
     /// `matches`, telling of each step it takes.

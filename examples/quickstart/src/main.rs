@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacheable_runtime::Runtime;
+use cacheable_runtime::Builder;
 use tokio::sync::{Barrier, oneshot};
 use tokio::task::JoinSet;
 
@@ -40,9 +40,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    // A service does this once, when it starts.
-    let runtime = runtime().await?;
+    // A service does this once, when it starts: the server of `REDIS_URL`, or a
+    // store in this process. Its keys begin with a name of their own, so that
+    // nothing else on that server is ever touched.
+    let runtime = Builder::from_env()?.namespace("quickstart").build().await?;
     runtime.install()?;
+    match std::env::var("REDIS_URL") {
+        Ok(url) if !url.trim().is_empty() => say!("cache     the server of REDIS_URL"),
+        _ => say!("cache     a store in this process; set REDIS_URL to see it on Redis"),
+    }
 
     // What an earlier run left in Redis is about another database.
     let cleared = runtime.cache().clear("cache:*").await;
@@ -71,22 +77,6 @@ async fn run() -> Result<(), Box<dyn Error>> {
     pool.close().await;
     directory.close()?;
     table.verdict()
-}
-
-/// The server of `REDIS_URL`, or a store in this process. Its keys begin with a
-/// name of their own, so that nothing else on that server is ever touched.
-async fn runtime() -> Result<Runtime, cacheable_runtime::Error> {
-    let builder = Runtime::builder().namespace("quickstart");
-    match std::env::var("REDIS_URL") {
-        Ok(url) if !url.trim().is_empty() => {
-            say!("cache     the server of REDIS_URL");
-            builder.redis(url).build().await
-        }
-        _ => {
-            say!("cache     a store in this process; set REDIS_URL to see it on Redis");
-            builder.build().await
-        }
-    }
 }
 
 async fn answers_are_kept(table: &mut Table, service: &PackageService) -> Outcome {

@@ -1,5 +1,7 @@
 //! A method on `&self`, the commonest of all.
 
+#![deny(warnings)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cacheable_runtime::{IntoKey, Runtime, cacheable};

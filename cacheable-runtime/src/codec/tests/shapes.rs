@@ -96,6 +96,42 @@ fn generics_and_namesakes_are_told_apart() {
     );
 }
 
+/// `type_name` gives both the same name, and their fields have the same names
+/// too: taken for one type they contradict each other, which is noticed.
+#[test]
+fn namesakes_in_one_function_are_never_mixed_up() {
+    fn first() -> impl Serialize + DeserializeOwned + PartialEq + Debug + 'static {
+        #[derive(Serialize, Deserialize, Debug, PartialEq)]
+        struct Outer<T> {
+            next: Option<T>,
+        }
+        let inner = {
+            #[derive(Serialize, Deserialize, Debug, PartialEq)]
+            struct Same {
+                value: u32,
+            }
+            Same { value: 3 }
+        };
+        let outer = {
+            #[derive(Serialize, Deserialize, Debug, PartialEq)]
+            struct Same<T> {
+                value: T,
+            }
+            Same {
+                value: Outer { next: Some(inner) },
+            }
+        };
+        {
+            #[derive(Serialize, Deserialize, Debug, PartialEq)]
+            struct Same {
+                value: String,
+            }
+            (outer, Same { value: "s".into() }, 7_u8)
+        }
+    }
+    never_wrong(&first());
+}
+
 #[derive(Serialize, Deserialize, Debug, PartialEq)]
 struct List {
     value: u32,

@@ -1,0 +1,157 @@
+//! The function beside a cached one that names the entry of a call.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Attribute, FnArg, GenericParam, Type, Visibility};
+
+use super::cacheable::{descriptor, lives};
+use super::{lint_underscores, writer};
+use crate::args::{CacheableArgs, KeyFn};
+use crate::check;
+use crate::item::Function;
+use crate::krate::Krate;
+use crate::model::{Cacheable, Companion};
+use crate::target;
+
+/// The companion, and what `method(self.get(id))` calls on an instance.
+pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStream {
+    let function = model.function;
+    let Companion {
+        name,
+        takes_self,
+        on_instance,
+    } = companion;
+    let method = function.name();
+    let link = if function.receiver().is_some() {
+        "Self::"
+    } else {
+        ""
+    };
+    let doc = format!(" Names the entry of [`{method}`]({link}{method}) with these arguments.");
+    let allow_underscores = lint_underscores(function);
+    let receiver = takes_self.then(|| quote!(&self,));
+    let inputs = inputs(function);
+    let site = descriptor(model);
+    let key = writer(&model.key);
+    let ttl = lives(model)
+        .filter(|(setter, _)| *setter == "ttl")
+        .map(|(_, life)| quote!(.ttl(#life)));
+    let named = Signature {
+        attributes: quote_spanned! {Span::mixed_site()=>
+            #[doc = #doc]
+            #[allow(dead_code, unused_mut, unused_variables)]
+            #allow_underscores
+        },
+        head: quote!(#name),
+        inputs: quote!(#receiver #(#inputs),*),
+    }
+    .with(function, &model.krate, &model.output, &{
+        quote_spanned!(Span::mixed_site()=> #site.method_key(#key) #(#ttl)*)
+    });
+
+    // An argument under `#[cfg]` cannot be handed on in a call, so there an entry is only
+    // named through the type.
+    let under_cfg = function.params.iter().any(|param| !param.cfg.is_empty());
+    let on_instance = on_instance
+        .as_ref()
+        .filter(|_| !under_cfg)
+        .map(|on_instance| {
+            let locals: Vec<_> = (0..function.params.len())
+                .map(|index| format_ident!("__cacheable_{index}", span = Span::mixed_site()))
+                .collect();
+            let types = function.params.iter().map(|param| &param.ty);
+            let turbofish = turbofish(function);
+            let instance = takes_self.then(|| quote!(self,));
+            Signature {
+                attributes: quote! {
+                    #[doc(hidden)]
+                    #[allow(dead_code)]
+                },
+                head: quote!(#on_instance),
+                inputs: quote!(&self, #(#locals: #types),*),
+            }
+            .with(function, &model.krate, &model.output, &{
+                quote!(Self::#name #turbofish(#instance #(#locals),*))
+            })
+        });
+    quote!(#named #on_instance)
+}
+
+/// A companion that stands in for the one of a wrong attribute, so that `method(..)` is not
+/// reported too. A missing method is reported after what is wrong here, a missing function
+/// beside it, so only functions need it.
+pub(super) fn fallback(args: &CacheableArgs, function: &Function) -> Option<TokenStream> {
+    let visible = !matches!(function.vis, Visibility::Inherited);
+    if function.receiver().is_some() || !(visible || args.key_fn.name().is_some()) {
+        return None;
+    }
+    let name = match args.key_fn.get() {
+        Some(KeyFn::Named(name)) => name.clone(),
+        _ => target::companion_of(&function.sig.ident),
+    };
+    let output = function.output().filter(|ty| check::is_owned(ty))?;
+    let inputs = inputs(function);
+    let signature = Signature {
+        attributes: quote!(#[allow(unused_mut, unused_variables)]),
+        head: quote!(#name),
+        inputs: quote!(#(#inputs),*),
+    };
+    let body = quote_spanned!(Span::mixed_site()=> ::core::unimplemented!());
+    Some(signature.with(function, &Krate::default(), output, &body))
+}
+
+struct Signature {
+    attributes: TokenStream,
+    head: TokenStream,
+    inputs: TokenStream,
+}
+
+impl Signature {
+    /// The function item, under the same `#[cfg]`s, generics and bounds as the method.
+    fn with(
+        &self,
+        function: &Function,
+        krate: &Krate,
+        output: &Type,
+        body: &TokenStream,
+    ) -> TokenStream {
+        let is_cfg = |attr: &&Attribute| attr.path().is_ident("cfg");
+        let cfg = function.attrs.iter().filter(is_cfg);
+        let vis = &function.vis;
+        let generics = &function.sig.generics;
+        let bounds = &generics.where_clause;
+        let key = krate.public("MethodKey");
+        let Self {
+            attributes,
+            head,
+            inputs,
+        } = self;
+        quote_spanned! {Span::mixed_site()=>
+            #(#cfg)*
+            #attributes
+            #vis fn #head #generics(#inputs) -> #key<#output> #bounds {
+                #body
+            }
+        }
+    }
+}
+
+/// The arguments as they are, without the receiver.
+fn inputs(function: &Function) -> Vec<TokenStream> {
+    let typed = |arg: &FnArg| match arg {
+        FnArg::Receiver(_) => None,
+        FnArg::Typed(arg) => Some(arg.to_token_stream()),
+    };
+    function.sig.inputs.iter().filter_map(typed).collect()
+}
+
+/// The function's own parameters, handed on.
+fn turbofish(function: &Function) -> Option<TokenStream> {
+    let of = |param: &GenericParam| match param {
+        GenericParam::Type(param) => Some(param.ident.clone()),
+        GenericParam::Const(param) => Some(param.ident.clone()),
+        GenericParam::Lifetime(_) => None,
+    };
+    let params: Vec<_> = function.sig.generics.params.iter().filter_map(of).collect();
+    (!params.is_empty()).then(|| quote!(::<#(#params),*>))
+}

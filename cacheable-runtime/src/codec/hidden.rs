@@ -1,0 +1,102 @@
+//! `None` and `Err` where only the running program knows of them.
+//!
+//! In generic code, and behind a handle, a value's type is a parameter, and
+//! nothing says that it can be absent or an error. Its name and its first byte
+//! do: bincode writes which variant it is before all else.
+
+use std::any::type_name;
+
+use ::bincode::config;
+use ::bincode::enc::write::Writer;
+use ::bincode::error::EncodeError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::CodecId;
+
+/// What a value turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hidden {
+    Value,
+    None,
+    Err,
+}
+
+const NONE: u8 = 0;
+const ERR: u8 = 1;
+
+/// Whether `value` is a `None` or an `Err`.
+pub(crate) fn hidden<T: Serialize>(value: &T) -> Hidden {
+    if is_option::<T>() && first_byte(value) == Some(NONE) {
+        Hidden::None
+    } else if is_result::<T>() && first_byte(value) == Some(ERR) {
+        Hidden::Err
+    } else {
+        Hidden::Value
+    }
+}
+
+/// `None`, if `T` is an `Option`.
+pub(crate) fn none<T: DeserializeOwned>() -> Option<T> {
+    is_option::<T>().then(|| super::decode(CodecId::Bincode, &[NONE]).ok())?
+}
+
+fn is_option<T>() -> bool {
+    type_name::<T>().starts_with("core::option::Option<")
+}
+
+fn is_result<T>() -> bool {
+    type_name::<T>().starts_with("core::result::Result<")
+}
+
+fn first_byte<T: Serialize>(value: &T) -> Option<u8> {
+    let mut first = FirstByte(None);
+    // Everything behind the first byte is an error, and is not wanted.
+    drop(::bincode::serde::encode_into_writer(
+        value,
+        &mut first,
+        config::standard(),
+    ));
+    first.0
+}
+
+struct FirstByte(Option<u8>);
+
+impl Writer for FirstByte {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0 = self.0.or(bytes.first().copied());
+        Err(EncodeError::UnexpectedEnd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_none_is_one() {
+        assert_eq!(hidden(&None::<String>), Hidden::None);
+        assert_eq!(hidden(&None::<Option<u8>>), Hidden::None);
+        assert_eq!(hidden(&Some(String::new())), Hidden::Value);
+        assert_eq!(hidden(&Some(0_u8)), Hidden::Value);
+        assert_eq!(hidden(&Some(None::<u8>)), Hidden::Value);
+        assert_eq!(hidden(&Some(())), Hidden::Value);
+        assert_eq!(hidden(&0_u8), Hidden::Value);
+        assert_eq!(hidden(&()), Hidden::Value);
+    }
+
+    #[test]
+    fn only_an_err_is_one() {
+        assert_eq!(hidden(&Err::<u8, _>(1_u8)), Hidden::Err);
+        assert_eq!(hidden(&Ok::<_, u8>(1_u8)), Hidden::Value);
+        assert_eq!(hidden(&1_u8), Hidden::Value);
+    }
+
+    #[test]
+    fn only_an_option_has_a_none() {
+        assert_eq!(none::<Option<String>>(), Some(None));
+        assert_eq!(none::<Option<serde_json::Value>>(), Some(None));
+        assert_eq!(none::<u8>(), None);
+        assert_eq!(none::<()>(), None);
+    }
+}

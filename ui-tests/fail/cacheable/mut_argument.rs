@@ -1,0 +1,9 @@
+use cacheable_runtime::cacheable;
+
+#[cacheable(ttl = 60, key_prefix = "number")]
+async fn double(number: u64, calls: &mut u64) -> u64 {
+    *calls += 1;
+    number * 2
+}
+
+fn main() {}

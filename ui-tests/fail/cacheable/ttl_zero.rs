@@ -1,0 +1,8 @@
+use cacheable_runtime::cacheable;
+
+#[cacheable(ttl = 0, key_prefix = "number")]
+async fn double(number: u64) -> u64 {
+    number * 2
+}
+
+fn main() {}
