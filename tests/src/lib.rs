@@ -5,6 +5,6 @@ mod log;
 mod redis_server;
 mod wait;
 
-pub use log::Log;
+pub use log::{Log, Taking};
 pub use redis_server::{Paused, RedisServer};
 pub use wait::{eventually, wait_until};

@@ -1,28 +1,36 @@
 //! What was logged.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use tracing_subscriber::filter::LevelFilter;
 
-/// Everything that was logged, at every level, by whoever writes into it.
+/// Everything that one thread logged, at every level.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
 
 impl Log {
     /// Takes down what this thread logs until the guard is dropped; a test on
     /// a runtime of one thread sees all of its tasks.
-    #[must_use = "nothing is taken down once the guard is dropped"]
-    pub fn of_this_thread() -> (Self, impl Drop) {
+    pub fn of_this_thread() -> (Self, Taking) {
+        // One subscriber for the whole process: whether a message is wanted at
+        // all is decided once, by whichever thread comes to it first.
+        static INSTALL: Once = Once::new();
+        INSTALL.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_max_level(LevelFilter::TRACE)
+                .with_ansi(false)
+                .with_writer(|| CURRENT.with_borrow(Clone::clone).unwrap_or_default())
+                .init();
+        });
         let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        let dispatch = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
-        (log, dispatch)
+        CURRENT.set(Some(log.clone()));
+        (log, Taking(()))
     }
 
     /// All of it so far.
@@ -41,5 +49,16 @@ impl Write for Log {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// See [`Log::of_this_thread`].
+#[derive(Debug)]
+#[must_use = "nothing is taken down once this is dropped"]
+pub struct Taking(());
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        CURRENT.set(None);
     }
 }
