@@ -1,6 +1,7 @@
 //! What every store keeps to. One list of cases runs over each store; a new
 //! store is one line in `on_every_store`.
 
+mod attributes;
 mod fence;
 mod flight;
 mod handle_clear;
