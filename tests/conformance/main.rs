@@ -7,6 +7,7 @@ mod handle_clear;
 mod handle_keys;
 mod handle_load;
 mod handle_values;
+mod review;
 mod source;
 mod stores;
 
