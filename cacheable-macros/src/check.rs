@@ -4,24 +4,16 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
-    BinOp, Expr, FnArg, Ident, Lifetime, Lit, LitFloat, LitStr, ReceiverKind, Type, TypeImplTrait,
-    TypeReference, UnOp,
+    Expr, FnArg, Ident, Lifetime, Lit, LitFloat, LitStr, ReceiverKind, Type, TypeImplTrait,
+    TypeReference,
 };
 
 use crate::args::Slot;
 use crate::diag::{Errors, list, nearest};
-use crate::duration::{self, Refusal};
 use crate::form::Form;
 use crate::item::{Function, NotAFunction};
 use crate::key;
 use crate::model::Codec;
-
-/// How long something lives.
-pub(crate) enum Life {
-    Millis(u64),
-    /// An expression that evaluates to `Duration`.
-    Computed(Expr),
-}
 
 /// Says why the attribute cannot stand on this item.
 pub(crate) fn not_a_function(problem: NotAFunction, errors: &mut Errors) {
@@ -203,72 +195,6 @@ fn borrow(ty: &Type) -> Option<proc_macro2::TokenStream> {
     let mut borrow = Borrow(None);
     borrow.visit_type(ty);
     borrow.0
-}
-
-pub(crate) fn life(slot: &Slot<Expr>, errors: &mut Errors) -> Option<Life> {
-    let (name, expr) = (slot.name()?, slot.get()?);
-    let read = match expr {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => duration::text(&text.value()),
-            Lit::Int(_) => duration::seconds(integer(expr).unwrap_or(i128::MAX)),
-            Lit::Float(_) => Err(Refusal::Unreadable("seconds are whole".to_owned())),
-            _ => Err(Refusal::Unreadable("it is no time".to_owned())),
-        },
-        _ => match integer(expr) {
-            Some(seconds) => duration::seconds(seconds),
-            None => return Some(Life::Computed(expr.clone())),
-        },
-    };
-    let refusal = match read {
-        Ok(millis) => return Some(Life::Millis(millis)),
-        Err(refusal) => refusal,
-    };
-    let fix = format!("write `{name} = 3600` for seconds, or `{name} = \"1h 30m\"`");
-    match refusal {
-        Refusal::Zero => errors.at(
-            expr,
-            format_args!("`{name}` is zero, so nothing would be read back; {fix}"),
-        ),
-        Refusal::Negative => errors.at(
-            expr,
-            format_args!("`{name}` is negative, so nothing would be read back; {fix}"),
-        ),
-        Refusal::TooLong => errors.at(
-            expr,
-            format_args!("`{name}` is longer than 100 years; {fix}"),
-        ),
-        Refusal::Unreadable(reason) => errors.at(
-            expr,
-            format_args!("`{name}` cannot be read, as {reason}; {fix} (`w d h m s ms`)"),
-        ),
-    }
-    None
-}
-
-/// The value of an integer, or of arithmetic on integers alone, such as `60 * 60`.
-fn integer(expr: &Expr) -> Option<i128> {
-    match expr {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Int(value) => value.base10_parse().ok(),
-            _ => None,
-        },
-        Expr::Paren(paren) => integer(&paren.expr),
-        Expr::Group(group) => integer(&group.expr),
-        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
-            integer(&unary.expr)?.checked_neg()
-        }
-        Expr::Binary(binary) => {
-            let (left, right) = (integer(&binary.left)?, integer(&binary.right)?);
-            match binary.op {
-                BinOp::Add(_) => left.checked_add(right),
-                BinOp::Sub(_) => left.checked_sub(right),
-                BinOp::Mul(_) => left.checked_mul(right),
-                BinOp::Div(_) => left.checked_div(right),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
 }
 
 /// A share from 0 up to, and without, 1.

@@ -1,4 +1,83 @@
-//! Lives as they are written: `3600`, `"1h 30m"`.
+//! Lives as they are written: `3600`, `"1h 30m"`, an expression.
+
+use syn::{BinOp, Expr, Lit, UnOp};
+
+use crate::args::Slot;
+use crate::diag::Errors;
+
+/// How long something lives.
+pub(crate) enum Life {
+    Millis(u64),
+    /// An expression that evaluates to `Duration`.
+    Computed(Expr),
+}
+
+/// Reads one argument.
+pub(crate) fn life(slot: &Slot<Expr>, errors: &mut Errors) -> Option<Life> {
+    let (name, expr) = (slot.name()?, slot.get()?);
+    let read = match expr {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(written) => text(&written.value()),
+            Lit::Int(_) => seconds(integer(expr).unwrap_or(i128::MAX)),
+            Lit::Float(_) => Err(Refusal::Unreadable("seconds are whole".to_owned())),
+            _ => Err(Refusal::Unreadable("it is no time".to_owned())),
+        },
+        _ => match integer(expr) {
+            Some(number) => seconds(number),
+            None => return Some(Life::Computed(expr.clone())),
+        },
+    };
+    let refusal = match read {
+        Ok(millis) => return Some(Life::Millis(millis)),
+        Err(refusal) => refusal,
+    };
+    let fix = format!("write `{name} = 3600` for seconds, or `{name} = \"1h 30m\"`");
+    match refusal {
+        Refusal::Zero => errors.at(
+            expr,
+            format_args!("`{name}` is zero, so nothing would be read back; {fix}"),
+        ),
+        Refusal::Negative => errors.at(
+            expr,
+            format_args!("`{name}` is negative, so nothing would be read back; {fix}"),
+        ),
+        Refusal::TooLong => errors.at(
+            expr,
+            format_args!("`{name}` is longer than 100 years; {fix}"),
+        ),
+        Refusal::Unreadable(reason) => errors.at(
+            expr,
+            format_args!("`{name}` cannot be read, as {reason}; {fix} (`w d h m s ms`)"),
+        ),
+    }
+    None
+}
+
+/// The value of an integer, or of arithmetic on integers alone, such as `60 * 60`.
+fn integer(expr: &Expr) -> Option<i128> {
+    match expr {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(value) => value.base10_parse().ok(),
+            _ => None,
+        },
+        Expr::Paren(paren) => integer(&paren.expr),
+        Expr::Group(group) => integer(&group.expr),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
+            integer(&unary.expr)?.checked_neg()
+        }
+        Expr::Binary(binary) => {
+            let (left, right) = (integer(&binary.left)?, integer(&binary.right)?);
+            match binary.op {
+                BinOp::Add(_) => left.checked_add(right),
+                BinOp::Sub(_) => left.checked_sub(right),
+                BinOp::Mul(_) => left.checked_mul(right),
+                BinOp::Div(_) => left.checked_div(right),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
 
 /// Nobody means more, and every sum of times stays far inside 64 bits.
 const LONGEST_MILLIS: u64 = 100 * 365 * DAY;

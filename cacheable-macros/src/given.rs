@@ -72,7 +72,7 @@ fn read_one<A: Arguments>(
             errors.meant(&name.to_string());
             return Ok(());
         }
-        Written::Value(input.parse()?)
+        Written::Value(ungrouped(input.parse()?))
     } else if input.peek(token::Paren) {
         let content;
         syn::parenthesized!(content in input);
@@ -82,6 +82,14 @@ fn read_one<A: Arguments>(
     };
     args.set(Given { name, written }, errors);
     Ok(())
+}
+
+/// A value that a `macro_rules!` macro handed in, without the invisible brackets around it.
+fn ungrouped(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(group) => ungrouped(*group.expr),
+        expr => expr,
+    }
 }
 
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
@@ -311,7 +319,7 @@ struct MethodContent {
 
 impl Parse for MethodContent {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let call = input.parse()?;
+        let call = ungrouped(input.parse()?);
         let mut key_fn = None;
         if input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
             let name: Ident = input.parse()?;

@@ -1,8 +1,8 @@
 //! The attributes of `cacheable-runtime`. Use that crate; it re-exports these.
 //!
 //! An attribute is read (`args`, `item`), judged (`model`) and printed (`expand`). A model
-//! that exists is valid, so printing cannot fail; every rejection is in `check`, `key`,
-//! `pattern` and `target`, with the sentence that explains it.
+//! that exists is valid, so printing cannot fail; every rejection is in `check`,
+//! `duration`, `key`, `pattern` and `target`, with the sentence that explains it.
 
 mod args;
 mod check;

@@ -5,8 +5,9 @@ use quote::format_ident;
 use syn::{Expr, Ident, LitFloat, LitInt, Type, Visibility};
 
 use crate::args::{CacheableArgs, Common, InvalidateArgs, KeyFn, PutArgs};
-use crate::check::{self, Life};
+use crate::check;
 use crate::diag::Errors;
+use crate::duration::{self, Life};
 use crate::item::{Function, mentions};
 use crate::key::{self, Plan};
 use crate::krate::Krate;
@@ -122,7 +123,7 @@ impl<'a> Cacheable<'a> {
 }
 
 fn site(args: &CacheableArgs, errors: &mut Errors) -> Option<Site> {
-    let ttl = check::life(&args.ttl, errors);
+    let ttl = duration::life(&args.ttl, errors);
     if args.ttl.is_absent() && !errors.was_meant("ttl") {
         errors.missing(
             "`ttl` is missing, and no value may be kept for ever by default; write how long it \
@@ -139,8 +140,8 @@ fn site(args: &CacheableArgs, errors: &mut Errors) -> Option<Site> {
         .key_prefix
         .get()
         .and_then(|prefix| check::prefix(prefix, errors));
-    let none_ttl = check::life(&args.none_ttl, errors);
-    let local_ttl = check::life(&args.local_ttl, errors);
+    let none_ttl = duration::life(&args.none_ttl, errors);
+    let local_ttl = duration::life(&args.local_ttl, errors);
     if let (Some(local), Some(name)) = (args.local.get(), args.local_ttl.name())
         && !local.value
     {

@@ -59,7 +59,7 @@ async fn a_load_that_overlaps_a_whole_prefix_is_not_kept(store: Store) {
 
 async fn a_load_that_overlaps_a_pattern_is_not_kept(store: Store) {
     overlapped(&store, |source| async move {
-        drop(source.update_matching(7).await)
+        drop(source.update_matching(7).await);
     })
     .await;
 }

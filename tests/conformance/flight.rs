@@ -95,9 +95,9 @@ async fn a_loader_of_another_process_that_is_cancelled_hands_over(store: Store) 
     let waiter = read(&second, 7);
     loader.abort();
     // Long before the lease, of ten seconds, ends by itself.
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(5), waiter);
+    let outcome = tokio::time::timeout(std::time::Duration::from_secs(5), waiter);
     assert_eq!(
-        waited.await.expect("the lease was given up").unwrap(),
+        outcome.await.expect("the lease was given up").unwrap(),
         Ok(1)
     );
     assert_eq!(second.loads(), 1);

@@ -1,12 +1,14 @@
 //! What every store keeps to. One list of cases runs over each store; a new
 //! store is one line in `on_every_store`.
 
+mod attributes;
 mod fence;
 mod flight;
 mod handle_clear;
 mod handle_keys;
 mod handle_load;
 mod handle_values;
+mod review;
 mod source;
 mod stores;
 

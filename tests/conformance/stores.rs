@@ -47,22 +47,23 @@ impl Store {
     /// A runtime over this store. On Redis each is as good as a process of its
     /// own: it shares nothing with the others but the server.
     pub(crate) async fn runtime(&self) -> Runtime {
-        self.runtime_with(|builder| builder).await
-    }
-
-    pub(crate) async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
         match &self.place {
             Place::Embedded(runtime) => runtime.clone(),
-            Place::Redis(namespace) => {
-                let builder = Runtime::builder()
-                    .redis(RedisServer::shared().url())
-                    .namespace(namespace)
-                    .require_connection();
-                adjust(builder)
-                    .build()
-                    .await
-                    .expect("the shared server is up")
-            }
+            Place::Redis(_) => self.runtime_with(|builder| builder).await,
         }
+    }
+
+    /// A runtime of this kind with settings of its own; an embedded one has
+    /// its own entries, too.
+    pub(crate) async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
+        let builder = match &self.place {
+            Place::Embedded(_) => Runtime::builder(),
+            Place::Redis(namespace) => Runtime::builder()
+                .redis(RedisServer::shared().url())
+                .namespace(namespace)
+                .require_connection(),
+        };
+        let runtime = adjust(builder).build().await;
+        runtime.expect("the settings are right, and the shared server is up")
     }
 }

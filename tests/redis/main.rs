@@ -1,4 +1,12 @@
 //! Suites against a real server.
 
+mod bytes;
+mod controls;
 mod harness;
+mod leases;
+mod outage;
 mod scan_match;
+mod secrets;
+mod service;
+mod shutdown;
+mod wire;

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Expr;
 
 use super::{companion, condition, local, run, runtime, site, wrap, writer};
-use crate::check::Life;
+use crate::duration::Life;
 use crate::model::{Cacheable, Codec};
 
 pub(crate) fn expand(model: &Cacheable<'_>) -> TokenStream {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::call::{Cached, ValueType};
-use super::flight::{Boarded, Landing, Leader, Shared};
+use super::flight::{self, Boarded, Landing, Leader, Shared};
 use super::load::Load;
 use super::{Engine, site};
 use crate::codec::envelope::{self, Header, Opened, lease_bytes};
@@ -68,7 +68,7 @@ impl Cached {
 
     async fn ask(&self, value: &ValueType, leader: &mut Leader) -> Result<Asked, Error> {
         let remote = self.engine.remote();
-        let mut patience = Patience::new(self.engine.settings().lease);
+        let mut patience = Patience::new(self.engine.settings().lease, flight::is_inside());
         loop {
             let present = match remote.get(&self.key).await? {
                 Some(bytes) => bytes,
@@ -92,7 +92,7 @@ impl Cached {
                     return Ok(Asked::Leased);
                 }
                 Seen::Lease => {
-                    if !patience.wait().await {
+                    if !patience.wait(present).await {
                         return Ok(Asked::Busy);
                     }
                 }
@@ -201,23 +201,35 @@ enum Seen {
 }
 
 /// How long to wait for another process's load, and how often to look.
+///
+/// A load that lives is waited for, however long it takes: a dead one ends
+/// with its lease. A call inside a body does not wait longer than one lease,
+/// since the other load may be waiting for this very body.
 struct Patience {
     left: Duration,
     pause: Duration,
+    lease: Vec<u8>,
+    loads: usize,
 }
 
 impl Patience {
-    fn new(lease: Duration) -> Self {
+    fn new(lease: Duration, inside: bool) -> Self {
         Self {
-            left: lease,
+            left: if inside { lease } else { Duration::MAX },
             pause: Duration::from_millis(2),
+            lease: Vec::new(),
+            loads: 0,
         }
     }
 
-    /// `false`: it is used up.
-    async fn wait(&mut self) -> bool {
+    /// Waits for the load under `lease`. `false`: it is used up.
+    async fn wait(&mut self, lease: Vec<u8>) -> bool {
         const LONGEST_PAUSE: Duration = Duration::from_millis(25);
-        if self.left.is_zero() {
+        if self.lease != lease {
+            self.lease = lease;
+            self.loads += 1;
+        }
+        if self.left.is_zero() || self.loads > MAX_DISPERSALS {
             return false;
         }
         let pause = self.pause.min(self.left);

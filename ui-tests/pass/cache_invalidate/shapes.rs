@@ -68,6 +68,15 @@ impl Store {
     }
 }
 
+macro_rules! forgetting {
+    ($name:ident, $pattern:literal, $call:expr) => {
+        #[cache_invalidate($pattern, method($call))]
+        async fn $name() {}
+    };
+}
+
+forgetting!(forget, "cache:s:shape:[01]", shape(2));
+
 trait Id {
     const ID: u64;
 }
@@ -112,4 +121,6 @@ async fn main() {
     *store.generic(&mut counted, Three).await += 1;
     assert_eq!((counted, store.saved), (1, 4));
     assert_eq!(gone().await, [3]);
+    forget().await;
+    assert_eq!(gone().await, [0, 1, 2]);
 }

@@ -58,8 +58,8 @@ pub async fn r#loop(r#type: u8, r#match: u8, key: u8) -> u8 {
 }
 
 macro_rules! cached {
-    ($name:ident, $argument:ident: $ty:ty => $body:expr) => {
-        #[cacheable(ttl = 60, key_prefix = "made", key = "{hidden}")]
+    ($name:ident, $life:expr, $prefix:literal, $argument:ident: $ty:ty => $body:expr) => {
+        #[cacheable(ttl = $life, key_prefix = $prefix, key = "{hidden}")]
         pub async fn $name($argument: $ty, hidden: u64) -> u64 {
             let __cacheable_body = 1;
             hidden + $body + __cacheable_body
@@ -67,7 +67,8 @@ macro_rules! cached {
     };
 }
 
-cached!(made, key: u64 => key * 2);
+cached!(made, "1m", "made", key: u64 => key * 2);
+cached!(made_too, 60, "made", key: u64 => key * 2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -80,6 +81,7 @@ async fn main() {
     }
     assert_eq!(made(4, 1).await, 10);
     assert_eq!(made(9, 1).await, 10);
+    assert_eq!(made_too(9, 1).await, 20);
     let key = cacheable_runtime::IntoKey::into_key(loop_key(1, 2, 3)).unwrap();
     assert_eq!(key.as_str(), "cache:names:loop:1:2:3");
 }

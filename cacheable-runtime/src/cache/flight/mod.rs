@@ -436,6 +436,11 @@ impl Leader {
     }
 }
 
+/// Whether this is called from a body that others may wait for.
+pub(crate) fn is_inside() -> bool {
+    INSIDE.with_borrow(|inside| !inside.is_empty())
+}
+
 /// See [`Leader::enter`].
 pub(crate) struct Inside(());
 

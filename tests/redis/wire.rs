@@ -1,0 +1,189 @@
+//! What goes over the wire: which commands, how many, in which protocol.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cacheable_runtime::{Policy, Runtime};
+use cacheable_tests::RedisServer;
+use redis::Connection;
+
+use crate::service::Service;
+
+/// How often the server has run `command`, within scripts too.
+pub(crate) fn calls(server: &RedisServer, command: &str) -> u64 {
+    let stats: String = server.command(&["INFO", "commandstats"]);
+    let start = format!("cmdstat_{command}:calls=");
+    let line = stats.lines().find_map(|line| line.strip_prefix(&start));
+    let count = line.and_then(|line| line.split(',').next());
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
+/// Sees every command that clients send.
+struct Monitor<'a> {
+    server: &'a RedisServer,
+    connection: Connection,
+}
+
+impl<'a> Monitor<'a> {
+    fn start(server: &'a RedisServer) -> Self {
+        let mut connection = server.connect();
+        redis::cmd("MONITOR").exec(&mut connection).unwrap();
+        Self { server, connection }
+    }
+
+    /// The commands since the last look, by name, without those that scripts
+    /// run and without the heartbeat.
+    fn seen(&mut self) -> Vec<String> {
+        self.server.command::<()>(&["ECHO", "until here"]);
+        let mut seen = Vec::new();
+        loop {
+            let line = self.connection.recv_response().unwrap();
+            let line: String = redis::from_redis_value(line).unwrap();
+            if line.contains("until here") {
+                return seen;
+            }
+            // `1700000000.1 [0 127.0.0.1:5000] "GET" "key"`, or `[0 lua]`.
+            let (from, words) = line.split_once("] ").unwrap();
+            let name = words.split('"').nth(1).unwrap().to_uppercase();
+            if !from.ends_with(" lua") && !["TIME", "HELLO", "CLIENT"].contains(&&*name) {
+                seen.push(name);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hit_is_one_command_and_a_miss_is_three() {
+    let server = RedisServer::start();
+    let service = Service::on(&server).await;
+    let mut monitor = Monitor::start(&server);
+    service.loaded(1).await;
+    assert_eq!(monitor.seen(), ["GET", "EVALSHA", "EVALSHA"]);
+    for _ in 0..3 {
+        service.read(1).await.unwrap();
+        assert_eq!(monitor.seen(), ["GET"]);
+    }
+    service.write(1).await.unwrap();
+    assert_eq!(monitor.seen(), ["UNLINK"]);
+    service.replace(1, 5).await.unwrap();
+    assert_eq!(monitor.seen(), ["SET", "EVALSHA"]);
+    assert_eq!(service.loads(), 1);
+}
+
+#[tokio::test]
+async fn several_keys_are_one_round_trip() {
+    let server = RedisServer::start();
+    let cache = Service::on(&server).await.runtime.cache();
+    let mut monitor = Monitor::start(&server);
+    let life = Duration::from_secs(60);
+    cache.set_many([("a", &1), ("b", &2)], life).await.unwrap();
+    assert_eq!(monitor.seen(), ["SET", "SET"]);
+    cache.get_many::<i32, _>(["a", "b", "c"]).await.unwrap();
+    assert_eq!(monitor.seen(), ["MGET"]);
+}
+
+#[tokio::test]
+async fn a_pattern_is_swept_without_holding_up_the_server() {
+    let server = RedisServer::start();
+    let cache = Service::on(&server).await.runtime.cache();
+    let entries = (0..5_000).map(|id| (format!("api:{id}"), &1));
+    cache
+        .set_many(entries, Duration::from_secs(60))
+        .await
+        .unwrap();
+    let mut monitor = Monitor::start(&server);
+    assert_eq!(cache.clear("api:*").await.unwrap(), 5_000);
+    let seen = monitor.seen();
+    let names: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
+    assert_eq!(names, BTreeSet::from(["SCAN", "UNLINK"]));
+    // In steps of about a thousand.
+    let scans = seen.iter().filter(|name| *name == "SCAN").count();
+    assert!((3..=12).contains(&scans), "{scans}");
+}
+
+/// Everything that the runtime can do, in the words of the server's own statistics.
+#[tokio::test]
+async fn no_other_commands_are_ever_sent() {
+    let server = RedisServer::start();
+    let before: BTreeSet<String> = commands(&server);
+    assert!(!before.contains("scan"), "{before:?}");
+    let service = Service::on(&server).await;
+    let cache = service.runtime.cache();
+    service.heals(1).await;
+    service.write(1).await.unwrap();
+    service.write_or_report(1, false).await.unwrap();
+    service.replace(1, 5).await.unwrap();
+    cache.set("a", &1, Duration::from_secs(60)).await.unwrap();
+    cache.get_many::<i32, _>(["a"]).await.unwrap();
+    cache.inspect("a").await.unwrap();
+    let policy = Policy::new(Duration::from_secs(60));
+    let failed = cache.get_or_load("fails", policy, async || Err::<i32, _>(()));
+    failed.await.unwrap_err();
+    cache.remove("a").await.unwrap();
+    cache.clear("*").unrestricted().await.unwrap();
+    service.runtime.shutdown(Duration::from_secs(5)).await;
+    let known = [
+        "client|setinfo",
+        "del",
+        "evalsha",
+        "exists",
+        "get",
+        "hello",
+        "info",
+        "mget",
+        "pexpire",
+        "pttl",
+        "scan",
+        "script|load",
+        "select",
+        "set",
+        "time",
+        "unlink",
+    ];
+    let mut sent = commands(&server);
+    sent.retain(|name| !known.contains(&name.as_str()));
+    assert_eq!(sent, BTreeSet::new());
+    // The control: what was done is seen here.
+    for name in ["scan", "unlink", "evalsha", "mget", "pttl"] {
+        assert!(calls(&server, name) > 0, "{name}");
+    }
+}
+
+fn commands(server: &RedisServer) -> BTreeSet<String> {
+    let stats: String = server.command(&["INFO", "commandstats"]);
+    let names = stats.lines().filter_map(|line| {
+        let (name, counts) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+        // What the connection of the harness asked for and did not get does not count.
+        (!counts.starts_with("calls=0,")).then(|| name.to_owned())
+    });
+    names.collect()
+}
+
+#[tokio::test]
+async fn one_connection_carries_all_and_speaks_resp3() {
+    let server = RedisServer::start();
+    let builder = Runtime::builder().redis(server.url()).pool_size(4);
+    let service = std::sync::Arc::new(Service::with(builder).await);
+    let calls: Vec<_> = (0..500)
+        .map(|id| {
+            let service = std::sync::Arc::clone(&service);
+            tokio::spawn(async move { service.read(id).await.unwrap() })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!(service.counts().hits_remote + service.loads(), 500);
+    let clients: String = server.command(&["CLIENT", "LIST"]);
+    // The one that asks is there, too.
+    let ours: Vec<_> = clients
+        .lines()
+        .filter(|line| !line.contains("cmd=client"))
+        .collect();
+    assert_eq!(ours.len(), 1, "{clients}");
+    // Servers before 7.0 do not say.
+    assert!(
+        !ours[0].contains(" resp=") || ours[0].contains(" resp=3"),
+        "{clients}"
+    );
+}
