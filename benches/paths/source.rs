@@ -46,8 +46,8 @@ pub(crate) struct Note {
 pub(crate) struct Missing;
 
 /// How many there are of each; hits go round them. So many that tasks seldom
-/// meet at one.
-pub(crate) const ENTRIES: u64 = 10_000;
+/// meet at one, and a prime, so that every task goes round all of them.
+pub(crate) const ENTRIES: u64 = 10_007;
 
 /// Everything in the database, so to say: asking for it costs nothing.
 pub(crate) struct Source {
