@@ -180,6 +180,16 @@ mod tests {
     }
 
     #[test]
+    fn review_a_password_in_the_wrong_variable_is_not_repeated() {
+        for value in ["hunter2", ":hunter2@host:6379"] {
+            let Err(error) = read(&[("REDIS_POOL_SIZE", value)]) else {
+                panic!("{value} was taken");
+            };
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_namespace_is_plain() {
         check_namespace("shop:eu-1.a_b").unwrap();
         for bad in ["", "a*", "a b", ":a", "a:", "ä", &"x".repeat(129)] {

@@ -97,8 +97,9 @@ fn shown_scheme(scheme: &str) -> &str {
 }
 
 fn shown(scheme: &str, rest: &str) -> String {
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    // The query first: a password in it may hold an `@`.
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{rest}")
 }
 
@@ -152,6 +153,7 @@ mod tests {
             ("redis://127.0.0.1:7000/2", "redis://127.0.0.1:7000/2"),
             ("redis://me:hunter2@host/1?protocol=resp3", "redis://host/1"),
             ("redis://:hunt%40er2@host", "redis://host"),
+            ("unix:///run/r.sock?pass=p@hunter2", "unix:///run/r.sock"),
         ] {
             let address = Address::parse("REDIS_URL", url).unwrap();
             assert_eq!(address.to_string(), expected);

@@ -306,3 +306,36 @@ fn idle_waits_for_the_last_flight() {
     drop(second);
     assert!(poll_idle().is_ready());
 }
+
+/// A waiter that leaves a vacant seat closes the flight in two steps; whoever
+/// takes the seat between them must not be left outside of the map, where no
+/// invalidation and no caller finds it.
+#[test]
+fn review_a_seat_taken_while_the_last_waiter_leaves_stays_in_the_map() {
+    let field = Field::new();
+    for round in 0..200_000 {
+        let leader = field.lead("k");
+        let waiter = field.wait("k");
+        drop(leader);
+        let lost = std::thread::scope(|scope| {
+            scope.spawn(move || drop(waiter));
+            let mut boarding = field.board("k");
+            let leader = loop {
+                match poll(&mut boarding) {
+                    Poll::Ready(Boarded::Lead(leader)) => break leader,
+                    Poll::Ready(_) => boarding = field.board("k"),
+                    Poll::Pending => std::hint::spin_loop(),
+                }
+            };
+            leader
+        });
+        let present = lock(&field.flights.by_key)
+            .values()
+            .any(|flight| Arc::ptr_eq(flight, &lost.flight));
+        assert!(
+            present,
+            "round {round}: the leader's flight is not in the map"
+        );
+        drop(lost);
+    }
+}
