@@ -51,11 +51,19 @@ impl Supervisor {
                     if failures > 0 {
                         tracing::info!(server = %self.address, "connected again");
                     }
-                    failures = 0;
                     self.publish.send_replace(State::Up(connection.clone()));
+                    let up = Instant::now();
                     let error = self.watch(connection).await;
                     tracing::warn!(server = %self.address, %error, "the connection was lost; trying to reconnect");
                     self.publish.send_replace(State::Down(error));
+                    if up.elapsed() > HEARTBEAT {
+                        failures = 0;
+                    } else {
+                        // A link that breaks as soon as it is made is no better
+                        // than none.
+                        tokio::time::sleep(backoff(failures)).await;
+                        failures = failures.saturating_add(1);
+                    }
                 }
                 Err(error) => {
                     if failures == 0 {
