@@ -45,12 +45,15 @@ impl Supervisor {
 
     async fn keep_up(&self) {
         let mut failures = 0_u32;
+        // Each outage is said once.
+        let mut said = false;
         loop {
             match self.connect().await {
                 Ok(connection) => {
-                    if failures > 0 {
+                    if said {
                         tracing::info!(server = %self.address, "connected again");
                     }
+                    said = false;
                     self.publish.send_replace(State::Up(connection.clone()));
                     let up = Instant::now();
                     let error = self.watch(connection).await;
@@ -66,7 +69,8 @@ impl Supervisor {
                     }
                 }
                 Err(error) => {
-                    if failures == 0 {
+                    if !said {
+                        said = true;
                         tracing::warn!(server = %self.address, %error, "cannot connect; trying again in the background");
                     }
                     self.publish.send_replace(State::Down(error));
