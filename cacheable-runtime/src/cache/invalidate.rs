@@ -38,13 +38,15 @@ impl Invalidation {
         if runtime.is_none() {
             crate::observe::say_no_runtime();
         }
-        Invalidate(runtime.map(|engine| Begun {
-            counters: engine.counters(self.label),
-            engine: engine.clone(),
-            site: self,
-            targets: Targets::default(),
-            refused: None,
-            before: false,
+        Invalidate(runtime.map(|engine| {
+            Box::new(Begun {
+                counters: engine.counters(self.label),
+                engine: engine.clone(),
+                site: self,
+                targets: Targets::default(),
+                refused: None,
+                before: false,
+            })
         }))
     }
 
@@ -55,8 +57,10 @@ impl Invalidation {
 }
 
 /// One call of a `#[cache_invalidate]` method.
+///
+/// Behind a pointer, since the caller's future holds it more than once.
 #[must_use = "an invalidation does nothing until it is run"]
-pub struct Invalidate(Option<Begun>);
+pub struct Invalidate(Option<Box<Begun>>);
 
 struct Begun {
     engine: Engine,
@@ -170,7 +174,7 @@ impl Invalidate {
         };
         if begun.before {
             // A failure is counted and said; what matters comes after.
-            drop(begun.remove().await);
+            drop(Box::pin(begun.remove()).await);
         }
         let returned = match S::divide(body.await) {
             Divided::Value(kept) if unless(S::value(&kept)) => return (S::rejoin(kept), None),
@@ -181,7 +185,7 @@ impl Invalidate {
             Divided::Failed(failed) => return (failed, None),
         };
         begun.counters.invalidated();
-        let late = begun.remove().await.err();
+        let late = Box::pin(begun.remove()).await.err();
         let returned = returned.map_or_else(|()| absent::<S>(), S::rejoin);
         (returned, late)
     }
