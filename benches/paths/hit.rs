@@ -7,11 +7,14 @@ use cacheable_runtime::{Key, MethodKey, Runtime};
 use redis::aio::MultiplexedConnection;
 
 use crate::rivals::{self, MokaCache, QuickCache};
-use crate::service::{Service, plain_by_name, plain_owned, plain_shared};
+use crate::service::{Service, fill, plain_by_name, plain_owned, plain_shared};
 use crate::source::{ENTRIES, Project, SOURCE, index};
 use crate::wire::{self, Server};
 
 const TASKS: [u64; 3] = [1, 64, 1024];
+
+/// A rival that has lost an entry would win for the wrong reason.
+const THERE: &str = "what was stored is still there";
 
 /// Hits in the process's own memory.
 pub(crate) fn embedded(bench: &mut Bench) {
@@ -34,20 +37,23 @@ pub(crate) fn redis(bench: &mut Bench, server: &Server) {
 
 async fn embedded_by_id() -> Field {
     let service = Service::on(Runtime::embedded());
-    service.fill().await;
+    fill(move |id| service.shared(id)).await;
+    fill(move |id| service.owned(id)).await;
     let quick: &QuickCache<u64> = rivals::quick_cache();
     let moka: &MokaCache<u64> = rivals::moka();
     for id in 0..ENTRIES {
         quick.insert(id, Arc::clone(SOURCE.project(id)));
         moka.insert(id, Arc::clone(SOURCE.project(id))).await;
-        rivals::cached_by_id(id).await.expect("it is there");
+        rivals::cached_by_id(id).await.expect(THERE);
     }
     Field {
         note: format!("{ENTRIES} projects of 20 fields, argument `u64`"),
         contenders: vec![
-            Contender::sync("quick_cache get", move |n| quick.get(&(n % ENTRIES))),
+            Contender::sync("quick_cache get", move |n| {
+                quick.get(&(n % ENTRIES)).expect(THERE)
+            }),
             Contender::new("moka get", move |n| async move {
-                moka.get(&(n % ENTRIES)).await
+                moka.get(&(n % ENTRIES)).await.expect(THERE)
             })
             .against("quick_cache get"),
             Contender::new("moka try_get_with", move |n| {
@@ -60,9 +66,7 @@ async fn embedded_by_id() -> Field {
                 .against("quick_cache get"),
             Contender::new("plain method, Arc", move |n| plain_shared(n % ENTRIES)),
             Contender::sync("quick_cache get, clone", move |n| {
-                quick
-                    .get(&(n % ENTRIES))
-                    .map(|found| Project::clone(&found))
+                Project::clone(&quick.get(&(n % ENTRIES)).expect(THERE))
             }),
             Contender::new("#[cacheable], owned", move |n| service.owned(n % ENTRIES))
                 .against("quick_cache get, clone"),
@@ -73,7 +77,8 @@ async fn embedded_by_id() -> Field {
 
 async fn embedded_by_name() -> Field {
     let service = Service::on(Runtime::embedded());
-    service.fill().await;
+    fill(move |id| service.shared_by_name(SOURCE.name(id))).await;
+    fill(move |id| service.owned_by_name(SOURCE.name(id))).await;
     let quick: &QuickCache<String> = rivals::quick_cache();
     let moka: &MokaCache<String> = rivals::moka();
     for id in 0..ENTRIES {
@@ -81,14 +86,18 @@ async fn embedded_by_name() -> Field {
         quick.insert(name.to_owned(), Arc::clone(SOURCE.project(id)));
         moka.insert(name.to_owned(), Arc::clone(SOURCE.project(id)))
             .await;
-        rivals::cached_by_name(name).await.expect("it is there");
+        rivals::cached_by_name(name).await.expect(THERE);
     }
     Field {
         note: format!("{ENTRIES} projects of 20 fields, argument `&str` of 20 bytes"),
         contenders: vec![
-            Contender::sync("quick_cache get", move |n| quick.get(SOURCE.name(n))),
-            Contender::new("moka get", move |n| moka.get(SOURCE.name(n)))
-                .against("quick_cache get"),
+            Contender::sync("quick_cache get", move |n| {
+                quick.get(SOURCE.name(n)).expect(THERE)
+            }),
+            Contender::new("moka get", move |n| async move {
+                moka.get(SOURCE.name(n)).await.expect(THERE)
+            })
+            .against("quick_cache get"),
             Contender::new("cached", move |n| rivals::cached_by_name(SOURCE.name(n)))
                 .against("quick_cache get"),
             Contender::new("#[cacheable], Arc", move |n| {
@@ -97,8 +106,7 @@ async fn embedded_by_name() -> Field {
             .against("quick_cache get"),
             Contender::new("plain method, Arc", move |n| plain_by_name(SOURCE.name(n))),
             Contender::sync("quick_cache get, clone", move |n| {
-                let found = quick.get(SOURCE.name(n));
-                found.map(|found| Project::clone(&found))
+                Project::clone(&quick.get(SOURCE.name(n)).expect(THERE))
             }),
             Contender::new("#[cacheable], owned", move |n| {
                 service.owned_by_name(SOURCE.name(n))
@@ -110,10 +118,12 @@ async fn embedded_by_name() -> Field {
 
 async fn redis_projects(server: &Server) -> Field {
     let service = Service::on(server.runtime().await);
-    service.fill().await;
+    fill(move |id| service.shared(id)).await;
+    fill(move |id| service.shared_by_name(SOURCE.name(id))).await;
+    fill(move |id| service.owned(id)).await;
     let by_hand = ByHand::on(server, Service::shared_key).await;
     let size = by_hand.size().await;
-    by_hand.fill_bare().await;
+    fill(move |id| by_hand.set_bare(id)).await;
     Field {
         note: format!("{ENTRIES} projects of 20 fields, entries of {size} bytes"),
         contenders: vec![
@@ -137,7 +147,7 @@ async fn redis_projects(server: &Server) -> Field {
 
 async fn redis_notes(server: &Server) -> Field {
     let service = Service::on(server.runtime().await);
-    service.fill().await;
+    fill(move |id| service.note(id)).await;
     let by_hand = ByHand::on(server, Service::note_key).await;
     let size = by_hand.size().await;
     Field {
@@ -180,13 +190,11 @@ impl ByHand {
         project
     }
 
-    async fn fill_bare(&self) {
-        for (id, key) in (0..).zip(&self.keys) {
-            let project: &Project = SOURCE.project(id);
-            let bytes = bincode::serde::encode_to_vec(project, bincode::config::standard());
-            let bytes = bytes.expect("a project can be written");
-            wire::set(&self.connection, &bare(key), &bytes).await;
-        }
+    async fn set_bare(&self, id: u64) {
+        let project: &Project = SOURCE.project(id);
+        let bytes = bincode::serde::encode_to_vec(project, bincode::config::standard());
+        let bytes = bytes.expect("a project can be written");
+        wire::set(&self.connection, &bare(&self.keys[index(id)]), &bytes).await;
     }
 
     async fn size(&self) -> usize {

@@ -10,7 +10,7 @@ use quick_cache::sync::DefaultLifecycle;
 use crate::source::{ENTRIES, Missing, Project, SOURCE, id_of};
 
 /// Room for everything that is hit, and for the misses of a while.
-const CAPACITY: usize = 20 * ENTRIES as usize;
+const CAPACITY: usize = 2 * ENTRIES as usize;
 
 pub(crate) type QuickCache<K> =
     quick_cache::sync::Cache<K, Arc<Project>, UnitWeighter, ahash::RandomState>;

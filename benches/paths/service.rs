@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cacheable_runtime::{Runtime, cacheable};
+use tokio::task::JoinSet;
 
 use crate::source::{ENTRIES, Missing, Note, Project, SOURCE, id_of};
 
@@ -55,19 +56,25 @@ impl Service {
         tokio::time::sleep(LOAD).await;
         Ok(Arc::clone(SOURCE.project(id)))
     }
-
-    /// Stores every project and note under the keys of every method.
-    pub(crate) async fn fill(&self) {
-        for id in 0..ENTRIES {
-            let name = SOURCE.name(id);
-            self.shared(id).await.expect("it is there");
-            self.shared_by_name(name).await.expect("it is there");
-            self.owned(id).await.expect("it is there");
-            self.owned_by_name(name).await.expect("it is there");
-            self.note(id).await.expect("it is there");
-        }
-    }
 }
+
+/// Calls `method` once for every entry, many calls at a time.
+pub(crate) async fn fill<F>(method: impl Fn(u64) -> F + Copy + Send + 'static)
+where
+    F: Future + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    for first in 0..FILLERS {
+        running.spawn(async move {
+            for id in (first..ENTRIES).step_by(FILLERS as usize) {
+                method(id).await;
+            }
+        });
+    }
+    running.join_all().await;
+}
+
+const FILLERS: u64 = 64;
 
 /// How long the body of a slow method takes.
 pub(crate) const LOAD: Duration = Duration::from_millis(50);

@@ -45,8 +45,9 @@ pub(crate) struct Note {
 #[derive(Clone, Debug)]
 pub(crate) struct Missing;
 
-/// How many there are of each; hits go round them.
-pub(crate) const ENTRIES: u64 = 1_000;
+/// How many there are of each; hits go round them. So many that tasks seldom
+/// meet at one.
+pub(crate) const ENTRIES: u64 = 10_000;
 
 /// Everything in the database, so to say: asking for it costs nothing.
 pub(crate) struct Source {

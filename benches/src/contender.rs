@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::hint::black_box;
+use std::iter::StepBy;
 use std::ops::Range;
 use std::pin::Pin;
 use std::time::Instant;
@@ -19,7 +20,7 @@ pub struct Contender {
 pub(crate) struct Batch {
     /// The numbers that the operation is given. No number is given twice in
     /// one process.
-    pub(crate) numbers: Range<u64>,
+    pub(crate) numbers: StepBy<Range<u64>>,
     /// Whether to take the time of each operation.
     pub(crate) timed: bool,
 }
@@ -72,8 +73,7 @@ async fn run<F: Future>(operation: impl Fn(u64) -> F, batch: Batch) -> Vec<u32> 
         }
         return Vec::new();
     }
-    let count = batch.numbers.end - batch.numbers.start;
-    let mut taken = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
+    let mut taken = Vec::with_capacity(batch.numbers.size_hint().0);
     let mut before = Instant::now();
     for number in batch.numbers {
         black_box(operation(black_box(number)).await);

@@ -1,12 +1,14 @@
 //! Rounds in turns, and one pass that counts.
 
+use std::iter::StepBy;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinSet;
 
-use crate::contender::{Batch, Contender};
+use crate::contender::{Batch, Contender, Running};
 use crate::stats::{median, percentile, spread};
 
 /// How much is measured.
@@ -115,8 +117,8 @@ async fn take(contender: &Contender, tasks: u64, size: u64, timed: bool) -> (Tur
     let mut latencies = Vec::new();
     let cpu = cpu_time();
     let start = Instant::now();
-    for _ in 0..tasks {
-        running.spawn(contender.run(next_batch(size, timed)));
+    for numbers in next_numbers(tasks, size) {
+        running.spawn(contender.run(Batch { numbers, timed }));
     }
     while let Some(taken) = running.join_next().await {
         latencies.append(&mut taken.expect("no operation panics"));
@@ -129,13 +131,15 @@ async fn take(contender: &Contender, tasks: u64, size: u64, timed: bool) -> (Tur
     (turn, latencies)
 }
 
-fn next_batch(size: u64, timed: bool) -> Batch {
+/// As many numbers as `size` for each of `tasks`. They take turns, so that tasks
+/// that are equally fast are never at the same entry: such calls would share
+/// one look-up, and how many do would depend on the size.
+fn next_numbers(tasks: u64, size: u64) -> impl Iterator<Item = StepBy<Range<u64>>> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let first = NEXT.fetch_add(size, Ordering::Relaxed);
-    Batch {
-        numbers: first..first + size,
-        timed,
-    }
+    let first = NEXT.fetch_add(tasks * size, Ordering::Relaxed);
+    let end = first + tasks * size;
+    let step = usize::try_from(tasks).expect("tasks fit into memory");
+    (first..first + tasks).map(move |first| (first..end).step_by(step))
 }
 
 /// What one operation of `contender` allocates, and how often it asks the
@@ -147,8 +151,8 @@ pub(crate) fn count(
     effort: Effort,
 ) -> Counted {
     // Buffers grow and connections settle before anything is counted.
-    runtime.block_on(contender.run(next_batch(effort.counted, false)));
-    let batch = contender.run(next_batch(effort.counted, false));
+    runtime.block_on(run_alone(contender, effort.counted));
+    let batch = run_alone(contender, effort.counted);
     let trips_before = trips.map(|trips| trips());
     let counted = allocation_counter::measure(|| {
         runtime.block_on(batch);
@@ -161,6 +165,14 @@ pub(crate) fn count(
             .zip(trips_before)
             .map(|(trips, before)| (trips() - before) as f64 / operations),
     }
+}
+
+fn run_alone(contender: &Contender, size: u64) -> Running {
+    let mut numbers = next_numbers(1, size);
+    contender.run(Batch {
+        numbers: numbers.next().expect("there is one task"),
+        timed: false,
+    })
 }
 
 impl Turn {
@@ -196,7 +208,18 @@ impl Measured {
 
 #[cfg(test)]
 mod tests {
-    use super::in_turns;
+    use super::{in_turns, next_numbers};
+
+    #[test]
+    fn every_task_has_numbers_of_its_own() {
+        let numbers: Vec<Vec<_>> = next_numbers(3, 4).map(Iterator::collect).collect();
+        assert!(numbers.iter().all(|numbers| numbers.len() == 4));
+        let mut all = numbers.concat();
+        let (first, last) = (numbers[0][0], numbers[2][3]);
+        all.sort_unstable();
+        assert_eq!(all, (first..=last).collect::<Vec<_>>());
+        assert!(next_numbers(1, 1).all(|mut next| next.all(|next| next > last)));
+    }
 
     #[test]
     fn everyone_begins_once() {

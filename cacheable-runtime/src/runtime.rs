@@ -132,19 +132,21 @@ impl Runtime {
         self.engine.observe().snapshot()
     }
 
-    /// Waits until no load is running, for at most `deadline`, and closes the
-    /// connection. Leases of loads that run on end by themselves. Afterwards
-    /// annotated methods run uncached on Redis, and handles return
-    /// [`ErrorKind::ShutDown`]; the embedded store has nothing to close and
+    /// Waits until no call, removal or put is under way, for at most
+    /// `deadline`, and closes the connection; calls that come meanwhile run
+    /// uncached. Leases of loads that run on end by themselves. Afterwards
+    /// annotated methods run uncached, and handles return
+    /// [`ErrorKind::ShutDown`]. The embedded store has nothing to close and
     /// stays usable.
     pub async fn shutdown(&self, deadline: Duration) {
-        let idle = self.engine.idle();
-        // When loads outlive the deadline there is nothing more to wait for.
-        drop(tokio::time::timeout(deadline, idle).await);
         #[cfg(feature = "redis")]
         if let Some(link) = &self.link {
+            // When loads outlive the deadline there is nothing more to wait for.
+            drop(tokio::time::timeout(deadline, self.engine.close()).await);
             link.close().await;
+            return;
         }
+        drop(tokio::time::timeout(deadline, self.engine.idle()).await);
     }
 }
 
@@ -209,6 +211,8 @@ impl Default for Builder {
         }
     }
 }
+
+const LONGEST_LEASE: Duration = Duration::from_secs(3600);
 
 /// What a server takes under one key.
 const LARGEST_VALUE: usize = 512 * MIB as usize;
@@ -354,6 +358,11 @@ impl Builder {
         if self.lease < Duration::from_millis(100) {
             return refuse(
                 "a lease under 100 ms ends before it can be renewed: write one such as Duration::from_secs(10)",
+            );
+        }
+        if self.lease > LONGEST_LEASE {
+            return refuse(
+                "a lease over an hour keeps a process that died in the way of the others: write one such as Duration::from_secs(10)",
             );
         }
         if self.max_value == 0 {

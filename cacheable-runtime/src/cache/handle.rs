@@ -166,6 +166,7 @@ impl Cache {
     {
         let body = pin!(async move { load().await });
         let call = match self.checked(key) {
+            Ok(_) if self.engine.is_closing() => Call::direct(),
             Ok(key) => Call::of(Cached {
                 engine: self.engine.clone(),
                 counters: self.engine.counters(LABEL),
@@ -174,10 +175,14 @@ impl Cache {
                 identity: 0,
                 key: key.into(),
                 policy,
+                _busy: self.engine.busy(),
             }),
             Err(error) => {
                 self.engine.counters(LABEL).bypassed();
-                tracing::warn!(%error, "this key cannot be used, so the call runs uncached");
+                let message = error.to_string();
+                self.engine.observe().once(LABEL, &message, || {
+                    tracing::warn!(%error, "this key cannot be used, so the call runs uncached");
+                });
                 Call::direct()
             }
         };
@@ -332,6 +337,7 @@ impl Cache {
             identity: 0,
             key: key.as_str().into(),
             policy: Policy::new(ttl).jitter(0.0),
+            _busy: self.engine.busy(),
         };
         let encoded = super::load::Encoded {
             codec,

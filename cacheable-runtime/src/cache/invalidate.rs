@@ -10,7 +10,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use super::Engine;
 use super::shape::{Divided, FallibleShape, Shape};
@@ -19,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::key::KeyWriter;
 use crate::observe::Counters;
 use crate::pattern::Pattern;
+use crate::sync::detached;
 
 /// A `#[cache_invalidate]` method: a static in its expansion.
 #[derive(Debug)]
@@ -172,11 +172,10 @@ impl Invalidate {
         let Some(begun) = self.0 else {
             return (body.await, None);
         };
-        let early = if begun.before {
-            Box::pin(begun.remove()).await.err()
-        } else {
-            None
-        };
+        if begun.before {
+            // A failure is counted and said; what matters comes after.
+            drop(Box::pin(begun.remove()).await);
+        }
         let returned = match S::divide(body.await) {
             Divided::Value(kept) if unless(S::value(&kept)) => return (S::rejoin(kept), None),
             Divided::Value(kept) => Ok(kept),
@@ -188,7 +187,7 @@ impl Invalidate {
         begun.counters.invalidated();
         let late = Box::pin(begun.remove()).await.err();
         let returned = returned.map_or_else(|()| absent::<S>(), S::rejoin);
-        (returned, late.or(early))
+        (returned, late)
     }
 }
 
@@ -223,21 +222,19 @@ impl Engine {
     /// to has happened.
     pub(crate) async fn remove(&self, targets: Targets) -> Result<u64, Error> {
         let engine = self.clone();
-        let mut removal = Box::pin(async move { engine.remove_now(&targets).await });
-        // The embedded store is done at the first poll.
-        let first = std::future::poll_fn(|context| Poll::Ready(removal.as_mut().poll(context)));
-        match first.await {
-            Poll::Ready(result) => result,
-            Poll::Pending => tokio::spawn(removal).await.unwrap_or_else(|_| {
-                Err(Error::new(
-                    ErrorKind::ShutDown,
-                    "the runtime of this task stopped before the invalidation was done",
-                ))
-            }),
-        }
+        let removal = async move {
+            let _busy = engine.busy();
+            engine.remove_now(&targets).await
+        };
+        detached(self.runtime(), removal).await.unwrap_or_else(|| {
+            Err(Error::new(
+                ErrorKind::ShutDown,
+                "the Tokio runtime of the cache stopped before the invalidation was done",
+            ))
+        })
     }
 
-    async fn remove_now(&self, targets: &Targets) -> Result<u64, Error> {
+    pub(crate) async fn remove_now(&self, targets: &Targets) -> Result<u64, Error> {
         let covers = |key: &str| {
             targets.keys.iter().any(|covered| covered == key)
                 || targets
