@@ -251,6 +251,6 @@ fn the_attribute_adds_little_to_a_future() {
     for (what, plain, annotated) in table {
         let added = annotated - plain;
         println!("{what}: {plain} bytes plain, {annotated} annotated, {added} more");
-        assert!(added <= 400, "{what}: {added} more");
+        assert!(added <= 512, "{what}: {added} more");
     }
 }

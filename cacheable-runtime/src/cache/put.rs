@@ -98,12 +98,12 @@ impl PutCall {
         let Some(call) = self.0 else {
             return body.await;
         };
-        let mut seized = Box::pin(Seized::seize(*call)).await;
+        let mut seized = Box::pin(Seized::seize(call)).await;
         let kept = match S::divide(seized.drive(body).await) {
             Divided::Value(kept) => kept,
             // The method wrote, and what is there is old.
             Divided::Absent if S::ABSENT_SUCCEEDS => {
-                seized.keep(None).await;
+                Box::pin(seized.keep(None)).await;
                 return S::absent().expect("this shape was just absent");
             }
             Divided::Absent => {
@@ -117,7 +117,7 @@ impl PutCall {
         };
         let value = S::value(&kept);
         let encoded = (!unless(value)).then(|| seized.call.encode(value));
-        seized.keep(encoded).await;
+        Box::pin(seized.keep(encoded)).await;
         S::rejoin(kept)
     }
 }
@@ -128,14 +128,14 @@ impl PutCall {
 /// so then whatever is there goes: a put before this one, which wrote before,
 /// must not fill after it.
 struct Seized {
-    call: Cached,
+    call: Box<Cached>,
     /// `None`: the store could not be reached, or the lease has been used.
     lease: Option<Lease>,
     wrote: bool,
 }
 
 impl Seized {
-    async fn seize(call: Cached) -> Self {
+    async fn seize(call: Box<Cached>) -> Self {
         let lease = Engine::new_lease();
         // Owned before it is sent, so that a caller that goes away meanwhile
         // gives it up.
