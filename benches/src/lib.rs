@@ -2,9 +2,9 @@
 //!
 //! A [`Path`] is one such thing, a [`Contender`] one way of doing it. All
 //! contenders of a path run in turns, round after round, so that whatever else
-//! the machine does meets all of them; what counts is the median of the rounds
-//! and its ratio to that of a *floor*: the least that one could do instead.
-//! Nothing here judges a figure.
+//! the machine does meets all of them. What counts is the median over the
+//! rounds, and the ratio within a round to a *floor*: the least that one could
+//! do instead. Nothing here judges a figure.
 //!
 //! [`Bench`] runs the paths that were asked for, prints a table for each and
 //! writes everything that was measured as JSON.

@@ -24,8 +24,8 @@ pub(crate) struct Effort {
 
 impl Effort {
     pub(crate) const FULL: Self = Self {
-        rounds: 15,
-        round: Duration::from_millis(60),
+        rounds: 31,
+        round: Duration::from_millis(40),
         counted: 1_000,
     };
     pub(crate) const QUICK: Self = Self {
@@ -195,6 +195,13 @@ impl Measured {
         median(self.turns.iter().map(Turn::cpu_nanos))
     }
 
+    /// The median of what this is of `floor`, round by round: two turns of one
+    /// round have met the same machine, two medians need not have.
+    pub(crate) fn against(&self, floor: &Self, figure: fn(&Turn) -> f64) -> f64 {
+        let rounds = self.turns.iter().zip(&floor.turns);
+        median(rounds.map(|(turn, floor)| figure(turn) / figure(floor)))
+    }
+
     /// How much the rounds differ in operations per second, as a share.
     pub(crate) fn spread(&self) -> Option<f64> {
         spread(self.turns.iter().map(Turn::per_second))
@@ -208,7 +215,9 @@ impl Measured {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_turns, next_numbers};
+    use std::time::Duration;
+
+    use super::{Measured, Turn, in_turns, next_numbers};
 
     #[test]
     fn every_task_has_numbers_of_its_own() {
@@ -219,6 +228,29 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (first..=last).collect::<Vec<_>>());
         assert!(next_numbers(1, 1).all(|mut next| next.all(|next| next > last)));
+    }
+
+    #[test]
+    fn a_ratio_is_one_within_rounds() {
+        let measured = |cpu: [u64; 3]| Measured {
+            turns: cpu.map(turn).to_vec(),
+            latencies: Vec::new(),
+        };
+        // The machine got slower after the first round, and then faster again.
+        let floor = measured([100, 900, 500]);
+        let twice = measured([200, 1800, 100]);
+        assert_eq!(
+            twice.against(&floor, Turn::cpu_nanos).to_bits(),
+            2_f64.to_bits()
+        );
+    }
+
+    fn turn(cpu: u64) -> Turn {
+        Turn {
+            operations: 1,
+            wall: Duration::from_nanos(1),
+            cpu: Duration::from_nanos(cpu),
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::runtime::{self, Runtime};
 use crate::args::Args;
 use crate::contender::Contender;
 use crate::machine::Machine;
-use crate::measure::{self, Counted, Effort, Measured};
+use crate::measure::{self, Counted, Effort, Measured, Turn};
 use crate::table::{Table, nanos, number, ratio};
 
 /// One run: the paths that were asked for, and what came out.
@@ -189,19 +189,26 @@ fn count(path: &Path<'_>, field: &impl AsyncFn() -> Field, effort: Effort) -> Ve
         .collect()
 }
 
+fn floor_of<'a>(
+    contender: &Contender,
+    contenders: &[Contender],
+    measured: &'a [Measured],
+) -> Option<&'a Measured> {
+    let floor = contender.floor.as_ref()?;
+    let found = contenders.iter().position(|other| other.name == *floor);
+    Some(&measured[found.expect("a floor is one of the contenders")])
+}
+
 fn table(contenders: &[Contender], measured: &[Measured], counted: &[Counted]) -> Table {
     let mut table = Table::new(&[
         "", "ops/s", "±", "of floor", "CPU/op", "of floor", "allocs", "bytes", "trips", "p50",
         "p99",
     ]);
     for ((contender, measured_here), counted) in contenders.iter().zip(measured).zip(counted) {
-        let floor = contender.floor.as_ref().map(|floor| {
-            let found = contenders.iter().position(|other| other.name == *floor);
-            &measured[found.expect("a floor is one of the contenders")]
-        });
-        let against = |figure: fn(&Measured) -> f64| {
+        let floor = floor_of(contender, contenders, measured);
+        let against = |figure| {
             floor.map_or_else(String::new, |floor| {
-                ratio(figure(measured_here) / figure(floor))
+                ratio(measured_here.against(floor, figure))
             })
         };
         let latency = |share| measured_here.latency(share).map_or_else(String::new, nanos);
@@ -211,9 +218,9 @@ fn table(contenders: &[Contender], measured: &[Measured], counted: &[Counted]) -
             measured_here
                 .spread()
                 .map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)),
-            against(Measured::per_second),
+            against(Turn::per_second),
             nanos(measured_here.cpu_nanos()),
-            against(Measured::cpu_nanos),
+            against(Turn::cpu_nanos),
             format!("{:.1}", counted.allocations),
             format!("{:.0}", counted.bytes),
             counted
@@ -229,8 +236,10 @@ fn table(contenders: &[Contender], measured: &[Measured], counted: &[Counted]) -
 fn json(field: &Field, measured: &[Measured], counted: &[Counted], tasks: u64) -> Value {
     let contenders = field.contenders.iter().zip(measured).zip(counted);
     let contenders: Vec<_> = contenders
-        .map(|((contender, measured), counted)| {
-            let turns = measured.turns.iter().map(|turn| {
+        .map(|((contender, measured_here), counted)| {
+            let floor = floor_of(contender, &field.contenders, measured);
+            let against = |figure| floor.map(|floor| measured_here.against(floor, figure));
+            let turns = measured_here.turns.iter().map(|turn| {
                 json!({
                     "operations": turn.operations,
                     "wall_ns": turn.wall.as_nanos() as u64,
@@ -240,14 +249,16 @@ fn json(field: &Field, measured: &[Measured], counted: &[Counted], tasks: u64) -
             json!({
                 "name": contender.name,
                 "floor": contender.floor,
-                "ops_per_second": measured.per_second(),
-                "spread": measured.spread(),
-                "cpu_ns": measured.cpu_nanos(),
+                "ops_per_second": measured_here.per_second(),
+                "ops_of_floor": against(Turn::per_second),
+                "spread": measured_here.spread(),
+                "cpu_ns": measured_here.cpu_nanos(),
+                "cpu_of_floor": against(Turn::cpu_nanos),
                 "allocations": counted.allocations,
                 "allocated_bytes": counted.bytes,
                 "round_trips": counted.trips,
-                "p50_ns": measured.latency(0.5),
-                "p99_ns": measured.latency(0.99),
+                "p50_ns": measured_here.latency(0.5),
+                "p99_ns": measured_here.latency(0.99),
                 "rounds": turns.collect::<Vec<_>>(),
             })
         })
