@@ -22,10 +22,10 @@ pub use cacheable_macros::{cache_invalidate, cache_put, cacheable};
 
 pub use cache::handle::{Cache, Clear, Inspection};
 pub use cache::site::MethodKey;
-pub use codec::{CodecChoice, CodecId};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use codec::fuzzing as __fuzz;
+pub use codec::{CodecChoice, CodecId};
 pub use error::{Error, ErrorKind};
 pub use key::{IntoKey, Key};
 pub use observe::{MethodCounts, Observation};
