@@ -49,9 +49,16 @@ impl Part {
     }
 }
 
-/// Every argument but `self` and the skipped ones, after what tells generic calls apart.
-pub(crate) fn of_arguments(function: &Function, skip: &[Ident], errors: &mut Errors) -> Plan {
-    let skipped = skipped(function, skip, errors);
+/// Every argument but `self`, the skipped ones and the runtime itself, after what tells
+/// generic calls apart.
+pub(crate) fn of_arguments(
+    function: &Function,
+    skip: &[Ident],
+    runtime: Option<&Ident>,
+    errors: &mut Errors,
+) -> Plan {
+    let mut skipped = skipped(function, skip, errors);
+    skipped.extend(runtime.map(|ident| ident.unraw().to_string()));
     let kept = |ident: &Ident| !skipped.contains(&ident.unraw().to_string());
     let mut parts = identity(function, &skipped);
     let consts = function.const_params().filter(|param| kept(param));

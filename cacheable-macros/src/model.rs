@@ -186,9 +186,21 @@ fn key_plan(args: &CacheableArgs, function: &Function, errors: &mut Errors) -> O
     }
     if args.key.is_absent() {
         let skip = args.skip.get().map_or(&[][..], Vec::as_slice);
-        Some(key::of_arguments(function, skip, errors))
+        let runtime = args.common.runtime.get().and_then(name_alone);
+        Some(key::of_arguments(function, skip, runtime, errors))
     } else {
         key::of_template(args.key.get()?, function, errors)
+    }
+}
+
+/// The name in `name` and `&name`. In `name.field` the rest of it may matter for the result.
+fn name_alone(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Path(path) if path.qself.is_none() => path.path.get_ident(),
+        Expr::Reference(reference) => name_alone(&reference.expr),
+        Expr::Paren(inner) => name_alone(&inner.expr),
+        Expr::Group(inner) => name_alone(&inner.expr),
+        _ => None,
     }
 }
 

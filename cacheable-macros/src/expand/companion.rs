@@ -115,7 +115,7 @@ struct Signature<'a> {
 }
 
 impl Signature<'_> {
-    /// The function item, under the same `#[cfg]`s as the method.
+    /// The function item, under the same `#[cfg]`s and lint levels as the method.
     fn with(
         &self,
         function: &Function,
@@ -123,8 +123,11 @@ impl Signature<'_> {
         output: &Type,
         body: &TokenStream,
     ) -> TokenStream {
-        let is_cfg = |attr: &&Attribute| attr.path().is_ident("cfg");
-        let cfg = function.attrs.iter().filter(is_cfg);
+        let is_shared = |attr: &&Attribute| {
+            let path = attr.path();
+            path.is_ident("cfg") || path.is_ident("allow")
+        };
+        let shared = function.attrs.iter().filter(is_shared);
         let vis = &function.vis;
         let key = krate.public("MethodKey");
         let Self {
@@ -135,7 +138,7 @@ impl Signature<'_> {
         } = self;
         let bounds = &generics.where_clause;
         quote_spanned! {Span::mixed_site()=>
-            #(#cfg)*
+            #(#shared)*
             #attributes
             #vis fn #head #generics(#inputs) -> #key<#output> #bounds {
                 #body

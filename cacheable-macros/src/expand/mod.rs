@@ -11,7 +11,7 @@ mod put;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, Type};
+use syn::{Expr, ExprReference, Type};
 
 use crate::args::{CacheableArgs, InvalidateArgs, PutArgs};
 use crate::check;
@@ -179,6 +179,10 @@ fn runtime(expr: Option<&Expr>, krate: &Krate) -> TokenStream {
     let private = krate.private();
     match expr {
         None => quote_spanned!(Span::mixed_site()=> #private::global()),
+        // A reference is taken here in any case; two would hide an `Arc` behind the second.
+        Some(Expr::Reference(ExprReference { expr, .. })) => {
+            quote_spanned!(Span::mixed_site()=> #private::runtime(&#expr))
+        }
         Some(expr) => quote_spanned!(Span::mixed_site()=> #private::runtime(&#expr)),
     }
 }
