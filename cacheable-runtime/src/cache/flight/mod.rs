@@ -363,7 +363,7 @@ impl Leader {
         let mut state = lock(&self.flight.state);
         if matches!(state.phase, Phase::Asked) {
             state.phase = Phase::Loading;
-            state.loading = self.lease.clone();
+            state.loading.clone_from(&self.lease);
         }
     }
 

@@ -310,14 +310,13 @@ fn a_seat_taken_while_the_last_waiter_leaves_stays_in_the_map() {
         let lost = std::thread::scope(|scope| {
             scope.spawn(move || drop(waiter));
             let mut boarding = field.board("k");
-            let leader = loop {
+            loop {
                 match poll(&mut boarding) {
                     Poll::Ready(Boarded::Lead(leader)) => break leader,
                     Poll::Ready(_) => boarding = field.board("k"),
                     Poll::Pending => std::hint::spin_loop(),
                 }
-            };
-            leader
+            }
         });
         let present = lock(&field.flights.by_key)
             .values()
