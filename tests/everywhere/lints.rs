@@ -115,7 +115,7 @@ impl Service {
     /// Those of the store.
     #[cache_invalidate(
         "cache:lint:{id}:*",
-        method(self.all(id, name), key_fn = entry),
+        method(self.all(id), key_fn = entry),
         when = id > 0,
         unless = |value| *value == 0,
         before,
@@ -131,7 +131,7 @@ impl Service {
     ///
     /// # Errors
     /// None.
-    #[cache_put(method(self.all(id, ""), key_fn = entry), when = id > 1, runtime = self.runtime)]
+    #[cache_put(method(self.all(id), key_fn = entry), when = id > 1, runtime = self.runtime)]
     pub async fn put(&self, id: u64) -> Result<Option<String>, Failed> {
         Ok(Some(id.to_string()))
     }
