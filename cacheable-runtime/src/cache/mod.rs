@@ -141,6 +141,7 @@ impl Engine {
     }
 
     /// Takes no new calls and waits until nothing is under way.
+    #[cfg(feature = "redis")]
     pub(crate) async fn close(&self) {
         self.inner.closing.store(true, Ordering::Relaxed);
         self.idle().await;
