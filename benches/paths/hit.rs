@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 
 use crate::rivals::{self, MokaCache, QuickCache};
 use crate::service::{Service, fill, plain_by_name, plain_owned, plain_shared};
-use crate::source::{ENTRIES, Project, SOURCE, index};
+use crate::source::{ENTRIES, Project, SOURCE, entry};
 use crate::wire::{self, Server};
 
 const TASKS: [u64; 3] = [1, 64, 1024];
@@ -50,27 +50,27 @@ async fn embedded_by_id() -> Field {
         note: format!("{ENTRIES} projects of 20 fields, argument `u64`"),
         contenders: vec![
             Contender::sync("quick_cache get", move |n| {
-                quick.get(&(n % ENTRIES)).expect(THERE)
+                quick.get(&entry(n)).expect(THERE)
             }),
             Contender::new("moka get", move |n| async move {
-                moka.get(&(n % ENTRIES)).await.expect(THERE)
+                moka.get(&entry(n)).await.expect(THERE)
             })
             .against("quick_cache get"),
             Contender::new("moka try_get_with", move |n| {
-                moka.try_get_with(n % ENTRIES, plain_shared(n))
+                moka.try_get_with(entry(n), plain_shared(entry(n)))
             })
             .against("quick_cache get"),
-            Contender::new("cached", move |n| rivals::cached_by_id(n % ENTRIES))
+            Contender::new("cached", move |n| rivals::cached_by_id(entry(n)))
                 .against("quick_cache get"),
-            Contender::new("#[cacheable], Arc", move |n| service.shared(n % ENTRIES))
+            Contender::new("#[cacheable], Arc", move |n| service.shared(entry(n)))
                 .against("quick_cache get"),
-            Contender::new("plain method, Arc", move |n| plain_shared(n % ENTRIES)),
+            Contender::new("plain method, Arc", move |n| plain_shared(entry(n))),
             Contender::sync("quick_cache get, clone", move |n| {
-                Project::clone(&quick.get(&(n % ENTRIES)).expect(THERE))
+                Project::clone(&quick.get(&entry(n)).expect(THERE))
             }),
-            Contender::new("#[cacheable], owned", move |n| service.owned(n % ENTRIES))
+            Contender::new("#[cacheable], owned", move |n| service.owned(entry(n)))
                 .against("quick_cache get, clone"),
-            Contender::new("plain method, clone", move |n| plain_owned(n % ENTRIES)),
+            Contender::new("plain method, clone", move |n| plain_owned(entry(n))),
         ],
     }
 }
@@ -92,24 +92,28 @@ async fn embedded_by_name() -> Field {
         note: format!("{ENTRIES} projects of 20 fields, argument `&str` of 20 bytes"),
         contenders: vec![
             Contender::sync("quick_cache get", move |n| {
-                quick.get(SOURCE.name(n)).expect(THERE)
+                quick.get(SOURCE.name(entry(n))).expect(THERE)
             }),
             Contender::new("moka get", move |n| async move {
-                moka.get(SOURCE.name(n)).await.expect(THERE)
+                moka.get(SOURCE.name(entry(n))).await.expect(THERE)
             })
             .against("quick_cache get"),
-            Contender::new("cached", move |n| rivals::cached_by_name(SOURCE.name(n)))
-                .against("quick_cache get"),
+            Contender::new("cached", move |n| {
+                rivals::cached_by_name(SOURCE.name(entry(n)))
+            })
+            .against("quick_cache get"),
             Contender::new("#[cacheable], Arc", move |n| {
-                service.shared_by_name(SOURCE.name(n))
+                service.shared_by_name(SOURCE.name(entry(n)))
             })
             .against("quick_cache get"),
-            Contender::new("plain method, Arc", move |n| plain_by_name(SOURCE.name(n))),
+            Contender::new("plain method, Arc", move |n| {
+                plain_by_name(SOURCE.name(entry(n)))
+            }),
             Contender::sync("quick_cache get, clone", move |n| {
-                Project::clone(&quick.get(SOURCE.name(n)).expect(THERE))
+                Project::clone(&quick.get(SOURCE.name(entry(n))).expect(THERE))
             }),
             Contender::new("#[cacheable], owned", move |n| {
-                service.owned_by_name(SOURCE.name(n))
+                service.owned_by_name(SOURCE.name(entry(n)))
             })
             .against("quick_cache get, clone"),
         ],
@@ -127,20 +131,17 @@ async fn redis_projects(server: &Server) -> Field {
     Field {
         note: format!("{ENTRIES} projects of 20 fields, entries of {size} bytes"),
         contenders: vec![
-            Contender::new("redis GET", move |n| by_hand.get(n)),
-            Contender::new("redis GET, bincode", move |n| by_hand.get_bare(n)).against("redis GET"),
-            Contender::new("#[cacheable], Arc, u64", move |n| {
-                service.shared(n % ENTRIES)
-            })
-            .against("redis GET"),
+            Contender::new("redis GET", move |n| by_hand.get(entry(n))),
+            Contender::new("redis GET, bincode", move |n| by_hand.get_bare(entry(n)))
+                .against("redis GET"),
+            Contender::new("#[cacheable], Arc, u64", move |n| service.shared(entry(n)))
+                .against("redis GET"),
             Contender::new("#[cacheable], Arc, &str", move |n| {
-                service.shared_by_name(SOURCE.name(n))
+                service.shared_by_name(SOURCE.name(entry(n)))
             })
             .against("redis GET"),
-            Contender::new("#[cacheable], owned, u64", move |n| {
-                service.owned(n % ENTRIES)
-            })
-            .against("redis GET"),
+            Contender::new("#[cacheable], owned, u64", move |n| service.owned(entry(n)))
+                .against("redis GET"),
         ],
     }
 }
@@ -153,8 +154,8 @@ async fn redis_notes(server: &Server) -> Field {
     Field {
         note: format!("{ENTRIES} values with one field, entries of {size} bytes"),
         contenders: vec![
-            Contender::new("redis GET", move |n| by_hand.get(n)),
-            Contender::new("#[cacheable], Arc, u64", move |n| service.note(n % ENTRIES))
+            Contender::new("redis GET", move |n| by_hand.get(entry(n))),
+            Contender::new("#[cacheable], Arc, u64", move |n| service.note(entry(n)))
                 .against("redis GET"),
         ],
     }
@@ -176,13 +177,13 @@ impl ByHand {
     }
 
     /// The bytes that the method reads, as they are.
-    async fn get(&self, number: u64) -> Option<Vec<u8>> {
-        wire::get(&self.connection, self.keys[index(number)].as_str()).await
+    async fn get(&self, id: u64) -> Option<Vec<u8>> {
+        wire::get(&self.connection, self.key(id).as_str()).await
     }
 
     /// A project as one would keep it oneself.
-    async fn get_bare(&self, number: u64) -> Project {
-        let key = bare(&self.keys[index(number)]);
+    async fn get_bare(&self, id: u64) -> Project {
+        let key = bare(self.key(id));
         let bytes = wire::get(&self.connection, &key).await;
         let bytes = bytes.expect("it was stored");
         let (project, _) = bincode::serde::decode_from_slice(&bytes, bincode::config::standard())
@@ -194,7 +195,11 @@ impl ByHand {
         let project: &Project = SOURCE.project(id);
         let bytes = bincode::serde::encode_to_vec(project, bincode::config::standard());
         let bytes = bytes.expect("a project can be written");
-        wire::set(&self.connection, &bare(&self.keys[index(id)]), &bytes).await;
+        wire::set(&self.connection, &bare(self.key(id)), &bytes).await;
+    }
+
+    fn key(&self, id: u64) -> &Key {
+        &self.keys[id as usize]
     }
 
     async fn size(&self) -> usize {

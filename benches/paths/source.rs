@@ -46,8 +46,8 @@ pub(crate) struct Note {
 pub(crate) struct Missing;
 
 /// How many there are of each; hits go round them. So many that tasks seldom
-/// meet at one.
-pub(crate) const ENTRIES: u64 = 10_000;
+/// meet at one, and a prime, so that every task goes round all of them.
+pub(crate) const ENTRIES: u64 = 10_007;
 
 /// Everything in the database, so to say: asking for it costs nothing.
 pub(crate) struct Source {
@@ -77,9 +77,16 @@ impl Source {
     }
 }
 
-/// The number of an operation as that of an entry.
-pub(crate) fn index(number: u64) -> usize {
-    usize::try_from(number % ENTRIES).expect("there are few entries")
+/// The entry that an operation hits. Neighbours are far apart, as in a service:
+/// a walk along the entries, or one in steps of the number of tasks, would show
+/// what the processor's caches make of it.
+pub(crate) fn entry(number: u64) -> u64 {
+    const STRIDE: u64 = 7_919;
+    number * STRIDE % ENTRIES
+}
+
+fn index(id: u64) -> usize {
+    usize::try_from(id % ENTRIES).expect("there are few entries")
 }
 
 /// The project of a name.
