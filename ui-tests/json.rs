@@ -13,7 +13,7 @@ struct Projects(Runtime);
 
 impl Projects {
     #[cacheable(ttl = 60, key_prefix = "project", codec = "json", runtime = self.0)]
-    pub async fn named(&self, name: &str) -> Result<Project, String> {
+    pub(crate) async fn named(&self, name: &str) -> Result<Project, String> {
         let name = name.to_owned();
         Ok(Project {
             stars: Some(name.len() as u32),
