@@ -91,6 +91,20 @@ impl Projects {
         list.get(N).copied()
     }
 
+    /// Finds the longer of two names.
+    #[cacheable(ttl = 5, key_prefix = "longer", runtime = runtime, skip(other, chosen, T))]
+    pub async fn longer<'name, T: AsRef<str> + Sync + ?Sized, F>(
+        runtime: &Runtime,
+        name: &'name str,
+        other: &'name T,
+        chosen: F,
+    ) -> String
+    where
+        F: Fn(&'name str, &'name str) -> &'name str + Send,
+    {
+        chosen(name, other.as_ref()).to_owned()
+    }
+
     #[cacheable(ttl = 5, key_prefix = "count", runtime = self.runtime, key_fn = hidden_entry)]
     async fn hidden(&self, (left, right): (u8, u8)) -> u8 {
         left + right + u8::from(self.tenant.is_empty())
@@ -144,6 +158,9 @@ async fn they_run_as_well() -> Result<(), Error> {
     assert_eq!(shared.of_tenant("a".to_owned(), 1).await.name, "a2");
     assert_eq!(projects.count::<u8, 1>(&[1, 2]).await, Some(2));
     assert_eq!(projects.hidden((1, 2)).await, 4);
+    let longer = Projects::longer(&projects.runtime, "a", "bc", |_, other| other).await;
+    assert_eq!(longer, "bc");
+    drop(Projects::longer_key("a"));
     assert!(projects.find((1, 2), true).await.is_some());
     projects.forget().await;
     Ok(())

@@ -192,10 +192,22 @@ impl Param {
                 .filter(|attr| attr.path().is_ident("cfg"))
                 .cloned()
                 .collect(),
-            bindings: bindings(&arg.pat),
+            bindings: match &*arg.pat {
+                Pat::Ident(pat) if !is_unit(&pat.ident, &arg.ty) => vec![pat.ident.clone()],
+                pat => bindings(pat),
+            },
             ty: (*arg.ty).clone(),
         })
     }
+}
+
+/// Whether `Unit: Unit` takes a value apart that holds nothing; `ID: u64` binds one.
+fn is_unit(name: &Ident, ty: &Type) -> bool {
+    let Type::Path(ty) = ty else { return false };
+    ty.path
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == *name)
 }
 
 /// Every name that a pattern binds, in order.

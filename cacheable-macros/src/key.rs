@@ -7,6 +7,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::{Attribute, LitStr};
 
+use crate::callable::{is_callable, is_callable_param};
 use crate::diag::{Errors, list, nearest};
 use crate::item::{Function, mentions};
 use crate::template::{self, Hole, Segment};
@@ -38,15 +39,44 @@ impl Plan {
     }
 }
 
-/// Every argument but `self` and the skipped ones, after what tells generic calls apart.
-pub(crate) fn of_arguments(function: &Function, skip: &[Ident], errors: &mut Errors) -> Plan {
-    let skipped = skipped(function, skip, errors);
+impl Part {
+    /// What of the user's it is made of.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Part::Value(tokens, _) | Part::Arg(tokens, _) | Part::Type(tokens) => tokens.clone(),
+            Part::Literal(_) => TokenStream::new(),
+        }
+    }
+}
+
+/// Every argument but `self`, the skipped ones and the runtime itself, after what tells
+/// generic calls apart.
+pub(crate) fn of_arguments(
+    function: &Function,
+    skip: &[Ident],
+    runtime: Option<&Ident>,
+    errors: &mut Errors,
+) -> Plan {
+    let mut skipped = skipped(function, skip, errors);
+    skipped.extend(runtime.map(|ident| ident.unraw().to_string()));
     let kept = |ident: &Ident| !skipped.contains(&ident.unraw().to_string());
     let mut parts = identity(function, &skipped);
     let consts = function.const_params().filter(|param| kept(param));
     parts.extend(consts.map(|param| Part::Arg(param.to_token_stream(), Vec::new())));
     for param in &function.params {
         let bindings = param.bindings.iter().filter(|ident| kept(ident));
+        if is_callable(&param.ty, function) {
+            for ident in bindings {
+                errors.at(
+                    ident,
+                    format_args!(
+                        "`{ident}` is a function, which cannot be part of a key; leave it out with \
+                         `skip({ident})`, and have an argument in the key that tells what it does"
+                    ),
+                );
+            }
+            continue;
+        }
         parts.extend(bindings.map(|ident| Part::Arg(ident.to_token_stream(), param.cfg.clone())));
     }
     Plan { parts }
@@ -164,6 +194,7 @@ fn identity(function: &Function, left_out: &BTreeSet<String>) -> Vec<Part> {
     function
         .type_params()
         .filter(|param| !left_out.contains(&param.to_string()))
+        .filter(|param| !is_callable_param(param, function))
         .map(|param| Part::Type(quote!(#param)))
         .collect()
 }

@@ -5,6 +5,7 @@
 //! `duration`, `key`, `pattern` and `target`, with the sentence that explains it.
 
 mod args;
+mod callable;
 mod check;
 mod diag;
 mod duration;
@@ -16,6 +17,7 @@ mod key;
 mod krate;
 mod model;
 mod pattern;
+mod taken;
 mod target;
 mod template;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::duration::{self, Life};
 use crate::item::{Function, mentions};
 use crate::key::{self, Plan};
 use crate::krate::Krate;
+use crate::taken::Taken;
 use crate::{pattern, target};
 
 /// A function under `#[cacheable]`.
@@ -52,6 +53,7 @@ pub(crate) struct Companion {
     pub(crate) name: Ident,
     /// Takes `&self`, as the key or the life depends on the instance.
     pub(crate) takes_self: bool,
+    pub(crate) taken: Taken,
     /// What `method(self.get(id))` calls: the same, always on an instance.
     pub(crate) on_instance: Option<Ident>,
 }
@@ -184,9 +186,21 @@ fn key_plan(args: &CacheableArgs, function: &Function, errors: &mut Errors) -> O
     }
     if args.key.is_absent() {
         let skip = args.skip.get().map_or(&[][..], Vec::as_slice);
-        Some(key::of_arguments(function, skip, errors))
+        let runtime = args.common.runtime.get().and_then(name_alone);
+        Some(key::of_arguments(function, skip, runtime, errors))
     } else {
         key::of_template(args.key.get()?, function, errors)
+    }
+}
+
+/// The name in `name` and `&name`. In `name.field` the rest of it may matter for the result.
+fn name_alone(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Path(path) if path.qself.is_none() => path.path.get_ident(),
+        Expr::Reference(reference) => name_alone(&reference.expr),
+        Expr::Paren(inner) => name_alone(&inner.expr),
+        Expr::Group(inner) => name_alone(&inner.expr),
+        _ => None,
     }
 }
 
@@ -210,22 +224,42 @@ fn companion(
     if !visible && args.key_fn.is_absent() {
         return None;
     }
-    let name = match args.key_fn.get() {
-        Some(KeyFn::Named(name)) => name.clone(),
-        _ => target::companion_of(&function.sig.ident),
-    };
     let needs_self = |life: Option<&Expr>| {
         life.is_some_and(|expr| mentions(&quote::ToTokens::to_token_stream(expr), "self"))
     };
     let takes_self = key.is_some_and(Plan::uses_self) || needs_self(args.ttl.get());
+    let name = companion_name(args, function);
     let on_instance = function
         .receiver()
         .map(|_| format_ident!("{name}_for", span = function.sig.ident.span()));
     Some(Companion {
         name,
         takes_self,
+        taken: taken(args, function, key),
         on_instance,
     })
+}
+
+pub(crate) fn companion_name(args: &CacheableArgs, function: &Function) -> Ident {
+    match args.key_fn.get() {
+        Some(KeyFn::Named(name)) => name.clone(),
+        _ => target::companion_of(&function.sig.ident),
+    }
+}
+
+fn taken(args: &CacheableArgs, function: &Function, key: Option<&Plan>) -> Taken {
+    key.map_or_else(
+        || Taken::all(function),
+        |key| Taken::new(function, key, args.ttl.get()),
+    )
+}
+
+/// What the companion of a wrong attribute takes, as far as it can be told.
+pub(crate) fn taken_at_best(args: &CacheableArgs, function: &Function) -> Taken {
+    let mut reported = Errors::new("cacheable");
+    let key = key_plan(args, function, &mut reported);
+    drop(reported.finish());
+    taken(args, function, key.as_ref())
 }
 
 impl<'a> Invalidate<'a> {

@@ -5,6 +5,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::{Attribute, Expr, LitStr};
 
+use crate::callable::is_callable;
 use crate::diag::{Errors, list, nearest};
 use crate::item::Function;
 
@@ -96,6 +97,12 @@ fn find(hole: &str, text: &LitStr, function: &Function) -> Result<Hole, String> 
     // An argument first, by text: its name may be a keyword, and its own identifier
     // carries the span that reaches it from wherever the template was written.
     if let Some((ident, param)) = function.binding(name) {
+        if is_callable(&param.ty, function) {
+            return Err(format!(
+                "the placeholder `{{{hole}}}` is a function, which cannot be part of a key; \
+                 leave it out, and name an argument that tells what it does"
+            ));
+        }
         return Ok(Hole::Value {
             expr: ident.to_token_stream(),
             cfg: param.cfg.clone(),

@@ -65,14 +65,13 @@ fn number(name: &str, value: &str, example: u64, most: u64, unit: &str) -> Resul
     match value.parse() {
         Ok(number) if (1..=most).contains(&number) => Ok(number),
         _ => {
-            // What is in the wrong variable may be a secret: a few characters
-            // are enough to recognise a slip.
-            let shown: String = value.chars().take(12).collect();
-            let shown = if value.contains("://") {
-                "an address"
-            } else {
-                &shown
-            };
+            // What is in the wrong variable may be a secret: only what is
+            // plainly a number with or without a unit is repeated.
+            let unit_of =
+                value.trim_start_matches(|c: char| c.is_ascii_digit() || "-._".contains(c));
+            let plain =
+                unit_of.len() < value.len() && ["", "ms", "s", "m", "h"].contains(&unit_of.trim());
+            let shown = if plain { value } else { "not a number" };
             Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
@@ -175,12 +174,12 @@ mod tests {
         refused(
             "REDIS_POOL_SIZE",
             "redis://:hunter2@host",
-            "REDIS_POOL_SIZE is `an address`: write a whole number from 1 to 1024, such as 10",
+            "REDIS_POOL_SIZE is `not a number`: write a whole number from 1 to 1024, such as 10",
         );
     }
 
     #[test]
-    fn review_a_password_in_the_wrong_variable_is_not_repeated() {
+    fn a_password_in_the_wrong_variable_is_not_repeated() {
         for value in ["hunter2", ":hunter2@host:6379"] {
             let Err(error) = read(&[("REDIS_POOL_SIZE", value)]) else {
                 panic!("{value} was taken");

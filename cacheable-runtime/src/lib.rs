@@ -15,6 +15,8 @@ mod policy;
 mod remote;
 mod runtime;
 mod sync;
+// Without a server there is no other clock to follow.
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
 mod time;
 
 #[cfg(feature = "macros")]

@@ -5,8 +5,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use once_cell::sync::Lazy;
+use tokio::runtime::Handle;
 
 /// A future behind a pointer, for traits that are used as objects.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -30,4 +32,34 @@ pub(crate) fn random() -> u64 {
     let mut hasher = KEYS.build_hasher();
     hasher.write_u64(unique());
     hasher.finish()
+}
+
+/// Begins `future` at once, so that what it sends is sent before anything that
+/// comes after, and lets it go on in the background. Without a runtime it goes
+/// no further than its first wait.
+pub(crate) fn start(runtime: Option<&Handle>, future: impl Future<Output = ()> + Send + 'static) {
+    let _entered = runtime.map(Handle::enter);
+    let mut future = Box::pin(future);
+    let polled = future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    if let (Poll::Pending, Some(runtime)) = (polled, runtime) {
+        runtime.spawn(future);
+    }
+}
+
+/// Runs `future` to its end once this is polled, even if the caller goes away.
+/// `None`: the runtime it ran on has ended.
+pub(crate) async fn detached<T: Send + 'static>(
+    runtime: Option<&Handle>,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let mut future = Box::pin(future);
+    // Without a wait there is nothing to detach.
+    let first = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+    match (first.await, runtime) {
+        (Poll::Ready(value), _) => Some(value),
+        (Poll::Pending, Some(runtime)) => runtime.spawn(future).await.ok(),
+        (Poll::Pending, None) => Some(future.await),
+    }
 }

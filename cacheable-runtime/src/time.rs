@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch, as the store counts them.
@@ -23,7 +23,12 @@ pub(crate) struct ProcessClock {
     started: Instant,
     /// Epoch milliseconds at `started`, in the store's reckoning.
     epoch_at_start: AtomicI64,
+    /// Whether a server has told its time.
+    followed: AtomicBool,
 }
+
+/// An answer that took longer says too little about when it was given.
+const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
 
 impl Clock {
     pub(crate) fn process() -> Self {
@@ -33,6 +38,7 @@ impl Clock {
         Self::Process(Arc::new(ProcessClock {
             started: Instant::now(),
             epoch_at_start: AtomicI64::new(signed(since_epoch)),
+            followed: AtomicBool::new(false),
         }))
     }
 
@@ -51,6 +57,10 @@ impl Clock {
     /// was on its way for `round_trip`. The true time lies within half of it.
     pub(crate) fn follow(&self, server_now: Millis, round_trip: Duration) {
         if let Self::Process(clock) = self {
+            let first = !clock.followed.swap(true, Ordering::Relaxed);
+            if round_trip > LONGEST_ROUND_TRIP && !first {
+                return;
+            }
             let now = i64::try_from(server_now).unwrap_or(i64::MAX);
             let epoch = now + signed(round_trip) / 2 - signed(clock.started.elapsed());
             clock.epoch_at_start.store(epoch, Ordering::Relaxed);
@@ -127,6 +137,17 @@ mod tests {
         clock.follow(5_000_000, Duration::from_millis(40));
         let now = clock.now();
         assert!((5_000_020..5_010_000).contains(&now), "{now}");
+    }
+
+    #[test]
+    fn an_answer_that_took_too_long_moves_no_clock_but_the_first_does() {
+        let clock = Clock::process();
+        clock.follow(5_000_000, Duration::from_secs(4));
+        assert!((5_002_000..5_010_000).contains(&clock.now()));
+        clock.follow(9_000_000, Duration::from_secs(4));
+        assert!((5_002_000..5_010_000).contains(&clock.now()));
+        clock.follow(9_000_000, Duration::ZERO);
+        assert!(clock.now() >= 9_000_000);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod handle_clear;
 mod handle_keys;
 mod handle_load;
 mod handle_values;
-mod review;
+mod interleavings;
 mod source;
 mod stores;
 

@@ -193,3 +193,15 @@ async fn a_lease_counts_as_no_value_for_anybody() {
     assert!(cache.inspect("key").await.unwrap().unwrap().lease);
     assert!(cache.remove("key").await.unwrap());
 }
+
+#[tokio::test]
+async fn the_body_of_a_put_waits_for_its_own_lease_no_longer_than_it_lives() {
+    let server = RedisServer::start();
+    let builder = Runtime::builder().redis(server.url()).lease(SHORT);
+    let service = Arc::new(Service::with(builder).await);
+    let reader = Arc::clone(&service);
+    let put = service.replace_with(1, async move { reader.read(1).await.unwrap() });
+    let value = tokio::time::timeout(PATIENCE, put).await;
+    assert_eq!(value.expect("it waits for itself").unwrap(), 1);
+    assert_eq!(service.read(1).await.unwrap(), 1);
+}

@@ -103,7 +103,7 @@ async fn answer(runtime: &Runtime, question: &str) -> String {
     format!("value of {question}")
 }
 
-#[cache_invalidate(method(answer(runtime, question)), on_failure = "error", runtime = runtime)]
+#[cache_invalidate(method(answer(question)), on_failure = "error", runtime = runtime)]
 async fn forget(runtime: &Runtime, question: &str) -> Result<(), Error> {
     let _ = question;
     Ok(())

@@ -105,6 +105,16 @@ impl Service {
     }
 
     #[cache_put(method(Self::read(id)), runtime = self.runtime)]
+    pub(crate) async fn replace_with(
+        &self,
+        id: u32,
+        value: impl Future<Output = u64>,
+    ) -> Result<u64, Failed> {
+        let _ = id;
+        Ok(value.await)
+    }
+
+    #[cache_put(method(Self::read(id)), runtime = self.runtime)]
     pub(crate) async fn replace(&self, id: u32, value: u64) -> Result<u64, Failed> {
         let _ = id;
         Ok(value)

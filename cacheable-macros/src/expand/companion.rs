@@ -2,16 +2,16 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Attribute, FnArg, GenericParam, Type, Visibility};
+use syn::{Attribute, FnArg, GenericParam, Generics, Type, Visibility};
 
 use super::cacheable::{descriptor, lives};
 use super::{lint_underscores, writer};
-use crate::args::{CacheableArgs, KeyFn};
+use crate::args::CacheableArgs;
 use crate::check;
 use crate::item::Function;
 use crate::krate::Krate;
-use crate::model::{Cacheable, Companion};
-use crate::target;
+use crate::model::{self, Cacheable, Companion};
+use crate::taken::Taken;
 
 /// The companion, and what `method(self.get(id))` calls on an instance.
 pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStream {
@@ -19,6 +19,7 @@ pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStrea
     let Companion {
         name,
         takes_self,
+        taken,
         on_instance,
     } = companion;
     let method = function.name();
@@ -28,9 +29,12 @@ pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStrea
         ""
     };
     let doc = format!(" Names the entry of [`{method}`]({link}{method}) with these arguments.");
-    let allow_underscores = lint_underscores(function);
+    let allow_underscores = lint_underscores(taken.params(function));
     let receiver = takes_self.then(|| quote!(&self,));
-    let inputs = inputs(function);
+    let inputs = inputs(function, taken);
+    // A lifetime may be left with one use of the two that it had.
+    let allow_lifetimes = (taken.generics.lifetimes().next().is_some())
+        .then(|| quote!(#[allow(single_use_lifetimes)]));
     let site = descriptor(model);
     let key = writer(&model.key);
     let ttl = lives(model)
@@ -41,9 +45,11 @@ pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStrea
             #[doc = #doc]
             #[allow(dead_code, unused_mut, unused_variables)]
             #allow_underscores
+            #allow_lifetimes
         },
         head: quote!(#name),
         inputs: quote!(#receiver #(#inputs),*),
+        generics: &taken.generics,
     }
     .with(function, &model.krate, &model.output, &{
         quote_spanned!(Span::mixed_site()=> #site.method_key(#key) #(#ttl)*)
@@ -51,24 +57,26 @@ pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStrea
 
     // An argument under `#[cfg]` cannot be handed on in a call, so there an entry is only
     // named through the type.
-    let under_cfg = function.params.iter().any(|param| !param.cfg.is_empty());
+    let under_cfg = taken.params(function).any(|param| !param.cfg.is_empty());
     let on_instance = on_instance
         .as_ref()
         .filter(|_| !under_cfg)
         .map(|on_instance| {
-            let locals: Vec<_> = (0..function.params.len())
+            let types: Vec<_> = taken.params(function).map(|param| &param.ty).collect();
+            let locals: Vec<_> = (0..types.len())
                 .map(|index| format_ident!("__cacheable_{index}", span = Span::mixed_site()))
                 .collect();
-            let types = function.params.iter().map(|param| &param.ty);
-            let turbofish = turbofish(function);
+            let turbofish = turbofish(&taken.generics);
             let instance = takes_self.then(|| quote!(self,));
             Signature {
                 attributes: quote! {
                     #[doc(hidden)]
                     #[allow(dead_code)]
+                    #allow_lifetimes
                 },
                 head: quote!(#on_instance),
                 inputs: quote!(&self, #(#locals: #types),*),
+                generics: &taken.generics,
             }
             .with(function, &model.krate, &model.output, &{
                 quote!(Self::#name #turbofish(#instance #(#locals),*))
@@ -85,29 +93,29 @@ pub(super) fn fallback(args: &CacheableArgs, function: &Function) -> Option<Toke
     if function.receiver().is_some() || !(visible || args.key_fn.name().is_some()) {
         return None;
     }
-    let name = match args.key_fn.get() {
-        Some(KeyFn::Named(name)) => name.clone(),
-        _ => target::companion_of(&function.sig.ident),
-    };
+    let name = model::companion_name(args, function);
     let output = function.output().filter(|ty| check::is_owned(ty))?;
-    let inputs = inputs(function);
+    let taken = model::taken_at_best(args, function);
+    let inputs = inputs(function, &taken);
     let signature = Signature {
         attributes: quote!(#[allow(unused_mut, unused_variables)]),
         head: quote!(#name),
         inputs: quote!(#(#inputs),*),
+        generics: &taken.generics,
     };
     let body = quote_spanned!(Span::mixed_site()=> ::core::unimplemented!());
     Some(signature.with(function, &Krate::default(), output, &body))
 }
 
-struct Signature {
+struct Signature<'a> {
     attributes: TokenStream,
     head: TokenStream,
     inputs: TokenStream,
+    generics: &'a Generics,
 }
 
-impl Signature {
-    /// The function item, under the same `#[cfg]`s, generics and bounds as the method.
+impl Signature<'_> {
+    /// The function item, under the same `#[cfg]`s and lint levels as the method.
     fn with(
         &self,
         function: &Function,
@@ -115,19 +123,22 @@ impl Signature {
         output: &Type,
         body: &TokenStream,
     ) -> TokenStream {
-        let is_cfg = |attr: &&Attribute| attr.path().is_ident("cfg");
-        let cfg = function.attrs.iter().filter(is_cfg);
+        let is_shared = |attr: &&Attribute| {
+            let path = attr.path();
+            path.is_ident("cfg") || path.is_ident("allow")
+        };
+        let shared = function.attrs.iter().filter(is_shared);
         let vis = &function.vis;
-        let generics = &function.sig.generics;
-        let bounds = &generics.where_clause;
         let key = krate.public("MethodKey");
         let Self {
             attributes,
             head,
             inputs,
+            generics,
         } = self;
+        let bounds = &generics.where_clause;
         quote_spanned! {Span::mixed_site()=>
-            #(#cfg)*
+            #(#shared)*
             #attributes
             #vis fn #head #generics(#inputs) -> #key<#output> #bounds {
                 #body
@@ -136,22 +147,24 @@ impl Signature {
     }
 }
 
-/// The arguments as they are, without the receiver.
-fn inputs(function: &Function) -> Vec<TokenStream> {
+/// The taken arguments as they are.
+fn inputs(function: &Function, taken: &Taken) -> Vec<TokenStream> {
     let typed = |arg: &FnArg| match arg {
         FnArg::Receiver(_) => None,
         FnArg::Typed(arg) => Some(arg.to_token_stream()),
     };
-    function.sig.inputs.iter().filter_map(typed).collect()
+    taken
+        .of(function.sig.inputs.iter().filter_map(typed))
+        .collect()
 }
 
-/// The function's own parameters, handed on.
-fn turbofish(function: &Function) -> Option<TokenStream> {
+/// The companion's own parameters, handed on.
+fn turbofish(generics: &Generics) -> Option<TokenStream> {
     let of = |param: &GenericParam| match param {
         GenericParam::Type(param) => Some(param.ident.clone()),
         GenericParam::Const(param) => Some(param.ident.clone()),
         GenericParam::Lifetime(_) => None,
     };
-    let params: Vec<_> = function.sig.generics.params.iter().filter_map(of).collect();
+    let params: Vec<_> = generics.params.iter().filter_map(of).collect();
     (!params.is_empty()).then(|| quote!(::<#(#params),*>))
 }

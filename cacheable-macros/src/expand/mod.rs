@@ -11,13 +11,13 @@ mod put;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, Type};
+use syn::{Expr, ExprReference, Type};
 
 use crate::args::{CacheableArgs, InvalidateArgs, PutArgs};
 use crate::check;
 use crate::diag::Errors;
 use crate::given::{self, Arguments};
-use crate::item::{self, Function};
+use crate::item::{self, Function, Param};
 use crate::key::{Part, Plan};
 use crate::krate::Krate;
 use crate::model::{Cacheable, Invalidate, Put};
@@ -118,7 +118,7 @@ fn wrap(function: &Function, krate: &Krate, call: &TokenStream, run: &TokenStrea
     let call_here = Ident::new("__cacheable_call", near(&output));
     let run = quote_spanned!(near(&output)=> #call_here.#run.await);
     let Function { prelude, body, .. } = function;
-    let allow = lint_underscores(function);
+    let allow = lint_underscores(&function.params);
     // The branch never runs. It tells the compiler what the body returns, so that a type
     // mistake inside is reported there and not at the attribute.
     function.with_body(quote_spanned! {Span::mixed_site()=>
@@ -134,11 +134,11 @@ fn wrap(function: &Function, krate: &Krate, call: &TokenStream, run: &TokenStrea
 }
 
 /// An argument named `_id` is used after all, by its key.
-fn lint_underscores(function: &Function) -> Option<TokenStream> {
-    function
-        .binding_names()
-        .iter()
-        .any(|name| name.starts_with('_'))
+fn lint_underscores<'a>(params: impl IntoIterator<Item = &'a Param>) -> Option<TokenStream> {
+    params
+        .into_iter()
+        .flat_map(|param| &param.bindings)
+        .any(|name| name.to_string().starts_with('_'))
         .then(|| quote!(#[allow(clippy::used_underscore_binding)]))
 }
 
@@ -179,6 +179,10 @@ fn runtime(expr: Option<&Expr>, krate: &Krate) -> TokenStream {
     let private = krate.private();
     match expr {
         None => quote_spanned!(Span::mixed_site()=> #private::global()),
+        // A reference is taken here in any case; two would hide an `Arc` behind the second.
+        Some(Expr::Reference(ExprReference { expr, .. })) => {
+            quote_spanned!(Span::mixed_site()=> #private::runtime(&#expr))
+        }
         Some(expr) => quote_spanned!(Span::mixed_site()=> #private::runtime(&#expr)),
     }
 }

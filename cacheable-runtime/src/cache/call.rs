@@ -10,11 +10,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Engine;
 use super::flight::{Landing, Shared};
 use super::read::Found;
 use super::shape::{CachedShape, Divided};
 use super::site::{Location, Site};
+use super::{Busy, Engine};
 use crate::codec::{self, CodecChoice, CodecId, DecodeError, Hidden, Schema};
 use crate::error::Error;
 use crate::observe::Counters;
@@ -25,7 +25,6 @@ use crate::policy::Policy;
 pub struct Call(Option<Box<Cached>>);
 
 /// What a call needs once it goes to the store.
-#[derive(Clone)]
 pub(crate) struct Cached {
     pub(crate) engine: Engine,
     pub(crate) counters: Arc<Counters>,
@@ -37,6 +36,8 @@ pub(crate) struct Cached {
     /// With the namespace.
     pub(crate) key: Arc<str>,
     pub(crate) policy: Policy,
+    /// A shutdown waits for it.
+    pub(crate) _busy: Busy,
 }
 
 impl Call {
@@ -47,6 +48,10 @@ impl Call {
         key: Result<String, Error>,
     ) -> Self {
         let counters = engine.counters(site.label());
+        if engine.is_closing() {
+            counters.bypassed();
+            return Self(None);
+        }
         match key {
             Ok(key) => Self(Some(Box::new(Cached {
                 counters,
@@ -55,11 +60,12 @@ impl Call {
                 identity: site.identity(closure),
                 key: engine.full(&key).into(),
                 policy: site.policy.clone(),
+                _busy: engine.busy(),
                 engine: engine.clone(),
             }))),
             Err(error) => {
                 counters.bypassed();
-                engine.observe().once(site.location().path, || {
+                engine.observe().once(site.location().path, "key", || {
                     tracing::warn!(
                         method = site.label(),
                         at = site.location().path,
@@ -164,11 +170,11 @@ impl Call {
         match codec::hidden(value) {
             Hidden::None => Box::pin(load.absent()).await,
             Hidden::Err => load.failed(),
-            Hidden::Value if unless(value) => load.land(share),
+            Hidden::Value if unless(value) => Box::pin(load.share(share)).await,
             Hidden::Value => {
                 let encoded = load.call().encode(value);
                 if let Some(load) = Box::pin(load.store(encoded)).await {
-                    load.land(share);
+                    Box::pin(load.share(share)).await;
                 }
             }
         }

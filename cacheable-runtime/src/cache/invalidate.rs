@@ -10,7 +10,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use super::Engine;
 use super::shape::{Divided, FallibleShape, Shape};
@@ -19,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::key::KeyWriter;
 use crate::observe::Counters;
 use crate::pattern::Pattern;
+use crate::sync::detached;
 
 /// A `#[cache_invalidate]` method: a static in its expansion.
 #[derive(Debug)]
@@ -38,13 +38,15 @@ impl Invalidation {
         if runtime.is_none() {
             crate::observe::say_no_runtime();
         }
-        Invalidate(runtime.map(|engine| Begun {
-            counters: engine.counters(self.label),
-            engine: engine.clone(),
-            site: self,
-            targets: Targets::default(),
-            refused: None,
-            before: false,
+        Invalidate(runtime.map(|engine| {
+            Box::new(Begun {
+                counters: engine.counters(self.label),
+                engine: engine.clone(),
+                site: self,
+                targets: Targets::default(),
+                refused: None,
+                before: false,
+            })
         }))
     }
 
@@ -55,8 +57,10 @@ impl Invalidation {
 }
 
 /// One call of a `#[cache_invalidate]` method.
+///
+/// Behind a pointer, since the caller's future holds it more than once.
 #[must_use = "an invalidation does nothing until it is run"]
-pub struct Invalidate(Option<Begun>);
+pub struct Invalidate(Option<Box<Begun>>);
 
 struct Begun {
     engine: Engine,
@@ -168,11 +172,10 @@ impl Invalidate {
         let Some(begun) = self.0 else {
             return (body.await, None);
         };
-        let early = if begun.before {
-            begun.remove().await.err()
-        } else {
-            None
-        };
+        if begun.before {
+            // A failure is counted and said; what matters comes after.
+            drop(Box::pin(begun.remove()).await);
+        }
         let returned = match S::divide(body.await) {
             Divided::Value(kept) if unless(S::value(&kept)) => return (S::rejoin(kept), None),
             Divided::Value(kept) => Ok(kept),
@@ -182,9 +185,9 @@ impl Invalidate {
             Divided::Failed(failed) => return (failed, None),
         };
         begun.counters.invalidated();
-        let late = begun.remove().await.err();
+        let late = Box::pin(begun.remove()).await.err();
         let returned = returned.map_or_else(|()| absent::<S>(), S::rejoin);
-        (returned, late.or(early))
+        (returned, late)
     }
 }
 
@@ -219,21 +222,19 @@ impl Engine {
     /// to has happened.
     pub(crate) async fn remove(&self, targets: Targets) -> Result<u64, Error> {
         let engine = self.clone();
-        let mut removal = Box::pin(async move { engine.remove_now(&targets).await });
-        // The embedded store is done at the first poll.
-        let first = std::future::poll_fn(|context| Poll::Ready(removal.as_mut().poll(context)));
-        match first.await {
-            Poll::Ready(result) => result,
-            Poll::Pending => tokio::spawn(removal).await.unwrap_or_else(|_| {
-                Err(Error::new(
-                    ErrorKind::ShutDown,
-                    "the runtime of this task stopped before the invalidation was done",
-                ))
-            }),
-        }
+        let removal = async move {
+            let _busy = engine.busy();
+            engine.remove_now(&targets).await
+        };
+        detached(self.runtime(), removal).await.unwrap_or_else(|| {
+            Err(Error::new(
+                ErrorKind::ShutDown,
+                "the Tokio runtime of the cache stopped before the invalidation was done",
+            ))
+        })
     }
 
-    async fn remove_now(&self, targets: &Targets) -> Result<u64, Error> {
+    pub(crate) async fn remove_now(&self, targets: &Targets) -> Result<u64, Error> {
         let covers = |key: &str| {
             targets.keys.iter().any(|covered| covered == key)
                 || targets

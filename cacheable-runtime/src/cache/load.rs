@@ -2,15 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 
-use super::Engine;
 use super::call::Cached;
-use super::flight::{Landing, Leader};
+use super::flight::{Landing, Leader, Lease};
 use crate::codec::envelope::{self, Header};
 use crate::codec::{self, CodecId, EncodeError};
 use crate::policy;
@@ -57,15 +59,15 @@ impl Load {
         self.call.counters.loaded();
         self.began = Instant::now();
         let leader = self.leader.as_ref();
-        let lease = leader.and_then(|leader| leader.lease.as_deref());
-        let mut renewal = Renewal::new(&self.call.engine, &self.call.key, lease);
+        let lease = leader.and_then(|leader| leader.lease.clone());
+        let mut pulse = Pulse::new(&self.call, leader, lease);
         std::future::poll_fn(|context| {
             let polled = {
                 let _inside = leader.map(Leader::enter);
                 body.as_mut().poll(context)
             };
             if polled.is_pending() {
-                renewal.poll(context);
+                pulse.poll(context);
             }
             polled
         })
@@ -81,7 +83,7 @@ impl Load {
     /// The body returned nothing.
     pub(crate) async fn absent(self) {
         let Some(ttl) = self.call.policy.none_ttl else {
-            return self.land(|| Landing::Absent);
+            return self.share(|| Landing::Absent).await;
         };
         let encoded = Encoded {
             codec: CodecId::Bincode,
@@ -89,7 +91,7 @@ impl Load {
             payload: Vec::new(),
         };
         if let Some(load) = self.fill(encoded, ttl, true).await {
-            load.land(|| Landing::Absent);
+            load.share(|| Landing::Absent).await;
         }
     }
 
@@ -154,14 +156,33 @@ impl Load {
         }
     }
 
-    /// Ends the flight. What it brought is made only when somebody waits for
-    /// it: an owned value has to be copied for that.
-    pub(crate) fn land(mut self, landing: impl FnOnce() -> Landing) {
-        if let Some(leader) = self.leader.take()
-            && let Err(leader) = leader.land_alone()
-        {
-            leader.land(landing());
+    /// Ends the flight, and hands what it brought to those who wait. It is made
+    /// only when somebody does: an owned value has to be copied for that.
+    ///
+    /// A lease that is still held has seen no fill, so the store is asked
+    /// whether an invalidation has taken it: then those who wait start again.
+    /// Without a lease, when the store could not be reached, they share what
+    /// is there.
+    pub(crate) async fn share(mut self, landing: impl FnOnce() -> Landing) {
+        let Some(leader) = self.leader.take() else {
+            return;
+        };
+        let Err(mut leader) = leader.land_alone() else {
+            return;
+        };
+        let landing = landing();
+        if let Some(lease) = &leader.lease {
+            let released = self.call.engine.remote().release(&self.call.key, lease);
+            match released.await {
+                Ok(true) => leader.lease = None,
+                Ok(false) => {
+                    leader.lease = None;
+                    return leader.disperse();
+                }
+                Err(error) => self.call.remote_failed("release", &error),
+            }
         }
+        leader.land(landing);
     }
 }
 
@@ -218,7 +239,7 @@ impl Cached {
 
     pub(crate) fn not_stored(&self, error: &EncodeError) {
         self.counters.not_stored();
-        self.engine.observe().once(self.location.path, || {
+        self.engine.observe().once(self.location.path, "kept", || {
             tracing::warn!(
                 method = self.label,
                 at = self.location.path,
@@ -229,21 +250,23 @@ impl Cached {
     }
 }
 
-/// Keeps a lease alive for as long as its body runs.
-pub(crate) struct Renewal<'a> {
-    engine: &'a Engine,
-    key: &'a str,
-    lease: Option<&'a [u8]>,
+/// Says that a body is being run: to those who wait in this process, and to
+/// the store by renewing the lease.
+pub(crate) struct Pulse<'a> {
+    call: &'a Cached,
+    leader: Option<&'a Leader>,
+    lease: Option<Lease>,
+    lost: Arc<AtomicBool>,
     timer: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
-impl<'a> Renewal<'a> {
-    pub(crate) fn new(engine: &'a Engine, key: &'a str, lease: Option<&'a [u8]>) -> Self {
-        let lease = lease.filter(|_| engine.settings().renews);
+impl<'a> Pulse<'a> {
+    pub(crate) fn new(call: &'a Cached, leader: Option<&'a Leader>, lease: Option<Lease>) -> Self {
         Self {
-            engine,
-            key,
-            lease,
+            call,
+            leader,
+            lease: lease.filter(|_| call.engine.settings().renews),
+            lost: Arc::default(),
             timer: None,
         }
     }
@@ -251,24 +274,42 @@ impl<'a> Renewal<'a> {
     /// To be called when the body is pending. The body is never held up: a
     /// renewal runs beside it.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) {
-        let Some(lease) = self.lease else {
+        if self.leader.is_none() && self.lease.is_none() || Handle::try_current().is_err() {
             return;
-        };
+        }
         // Two renewals may fail before the lease ends.
-        let interval = self.engine.settings().lease / 3;
+        let interval = self.call.engine.settings().lease / 3;
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(interval)));
-        while let Poll::Ready(()) = timer.as_mut().poll(context) {
-            let engine = self.engine.clone();
-            let (key, lease) = (self.key.to_owned(), lease.to_vec());
-            tokio::spawn(async move {
-                let life = engine.settings().lease;
-                if let Err(error) = engine.remote().renew(&key, &lease, life).await {
-                    tracing::debug!(%error, "a lease was not renewed");
-                }
-            });
-            timer.set(tokio::time::sleep(interval));
+        if timer.as_mut().poll(context).is_pending() {
+            return;
         }
+        if let Some(leader) = self.leader {
+            leader.show_life();
+        }
+        timer.set(tokio::time::sleep(interval));
+        // So that the new timer wakes this task.
+        let registered = timer.as_mut().poll(context);
+        debug_assert!(registered.is_pending());
+        self.renew();
+    }
+
+    fn renew(&self) {
+        let Some(lease) = self.lease.clone() else {
+            return;
+        };
+        if self.lost.load(Ordering::Relaxed) {
+            return;
+        }
+        let (engine, lost) = (self.call.engine.clone(), Arc::clone(&self.lost));
+        let key = Arc::clone(&self.call.key);
+        tokio::spawn(async move {
+            let life = engine.settings().lease;
+            match engine.remote().renew(&key, &lease, life).await {
+                Ok(renewed) => lost.store(!renewed, Ordering::Relaxed),
+                Err(error) => tracing::debug!(%error, "a lease was not renewed"),
+            }
+        });
     }
 }

@@ -17,15 +17,19 @@ pub(crate) mod site;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::codec::envelope::Token;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use crate::codec::envelope::{Token, lease_bytes};
 use crate::observe::{Counters, Observe};
 use crate::pattern::Pattern;
 use crate::remote::RemoteStore;
 use crate::sync::random;
 use crate::time::Clock;
-use flight::Flights;
+use flight::{Flights, Lease};
 
 /// One cache: a store, the flights above it and the counters beside it.
 /// Cheap to clone.
@@ -40,6 +44,28 @@ struct Inner {
     clock: Clock,
     observe: Observe,
     settings: Settings,
+    /// Where the engine was built, for what outlives its caller.
+    runtime: Option<Handle>,
+    under_way: Arc<UnderWay>,
+    closing: AtomicBool,
+}
+
+/// How many calls, removals and puts are under way.
+#[derive(Default)]
+struct UnderWay {
+    count: AtomicUsize,
+    none: Notify,
+}
+
+/// Something that a shutdown waits for.
+pub(crate) struct Busy(Arc<UnderWay>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.none.notify_waiters();
+        }
+    }
 }
 
 /// What the builder decides for the engine.
@@ -59,7 +85,8 @@ pub(crate) struct Settings {
 impl Engine {
     pub(crate) fn new(remote: Arc<dyn RemoteStore>, clock: Clock, settings: Settings) -> Self {
         let store = Arc::clone(&remote);
-        let flights = Arc::new(Flights::new(move |key, lease| store.abandon(key, lease)));
+        let abandon = move |key: &str, lease: &[u8]| store.abandon(key, lease);
+        let flights = Arc::new(Flights::new(settings.lease, abandon));
         Self {
             inner: Arc::new(Inner {
                 remote,
@@ -67,6 +94,9 @@ impl Engine {
                 clock,
                 observe: Observe::default(),
                 settings,
+                runtime: Handle::try_current().ok(),
+                under_way: Arc::default(),
+                closing: AtomicBool::new(false),
             }),
         }
     }
@@ -95,9 +125,38 @@ impl Engine {
         &self.inner.flights
     }
 
-    /// Waits until no load is running.
+    pub(crate) fn runtime(&self) -> Option<&Handle> {
+        self.inner.runtime.as_ref()
+    }
+
+    /// Says that something is under way until the guard is dropped.
+    pub(crate) fn busy(&self) -> Busy {
+        self.inner.under_way.count.fetch_add(1, Ordering::SeqCst);
+        Busy(Arc::clone(&self.inner.under_way))
+    }
+
+    /// Whether new calls have to do without the cache.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.inner.closing.load(Ordering::Relaxed)
+    }
+
+    /// Takes no new calls and waits until nothing is under way.
+    #[cfg(feature = "redis")]
+    pub(crate) async fn close(&self) {
+        self.inner.closing.store(true, Ordering::Relaxed);
+        self.idle().await;
+    }
+
+    /// Waits until nothing is under way.
     pub(crate) async fn idle(&self) {
-        self.flights().idle().await;
+        let under_way = &self.inner.under_way;
+        loop {
+            let none = under_way.none.notified();
+            if under_way.count.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            none.await;
+        }
     }
 
     /// The key as the store knows it.
@@ -110,11 +169,12 @@ impl Engine {
         pattern.in_namespace(&self.inner.settings.namespace)
     }
 
-    fn new_token() -> Token {
+    /// The bytes of a lease that no other has.
+    fn new_lease() -> Lease {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&random().to_le_bytes());
         bytes[8..].copy_from_slice(&random().to_le_bytes());
-        Token(bytes)
+        lease_bytes(&Token(bytes)).into()
     }
 
     /// How long a lease is placed for.

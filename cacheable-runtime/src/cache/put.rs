@@ -9,16 +9,17 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::time::Duration;
 
 use super::Engine;
 use super::call::Cached;
+use super::flight::{self, Lease};
 use super::invalidate::Targets;
-use super::load::{Encoded, Renewal};
+use super::load::{Encoded, Pulse};
 use super::shape::{CachedShape, Divided};
 use super::site::{Location, MethodKey};
 use crate::codec::EncodeError;
-use crate::codec::envelope::lease_bytes;
+use crate::sync::{detached, start};
 
 /// A `#[cache_put]` method: a static in its expansion.
 #[derive(Debug)]
@@ -40,6 +41,10 @@ impl Put {
             return PutCall(None);
         };
         let counters = engine.counters(self.label);
+        if engine.is_closing() {
+            counters.bypassed();
+            return PutCall(None);
+        }
         let policy = key.policy();
         match key.text {
             Ok(text) => PutCall(Some(Box::new(Cached {
@@ -49,6 +54,7 @@ impl Put {
                 location: self.location,
                 identity: key.identity,
                 key: engine.full(&text).into(),
+                _busy: engine.busy(),
                 policy,
             }))),
             Err(error) => {
@@ -92,123 +98,143 @@ impl PutCall {
         let Some(call) = self.0 else {
             return body.await;
         };
-        let seized = Box::pin(Seized::seize(*call)).await;
+        let mut seized = Box::pin(Seized::seize(call)).await;
         let kept = match S::divide(seized.drive(body).await) {
             Divided::Value(kept) => kept,
             // The method wrote, and what is there is old.
             Divided::Absent if S::ABSENT_SUCCEEDS => {
-                Box::pin(seized.forget()).await;
+                Box::pin(seized.keep(None)).await;
                 return S::absent().expect("this shape was just absent");
             }
-            // Nothing was written; the lease goes with `seized`.
-            Divided::Absent => return S::absent().expect("this shape was just absent"),
-            Divided::Failed(failed) => return failed,
+            Divided::Absent => {
+                seized.wrote = false;
+                return S::absent().expect("this shape was just absent");
+            }
+            Divided::Failed(failed) => {
+                seized.wrote = false;
+                return failed;
+            }
         };
         let value = S::value(&kept);
-        if unless(value) {
-            Box::pin(seized.forget()).await;
-        } else {
-            let encoded = seized.call.encode(value);
-            Box::pin(seized.keep(encoded)).await;
-        }
+        let encoded = (!unless(value)).then(|| seized.call.encode(value));
+        Box::pin(seized.keep(encoded)).await;
         S::rejoin(kept)
     }
 }
 
-/// An entry whose lease was taken by force. Dropping it gives the lease up.
+/// An entry whose lease was taken by force.
+///
+/// Dropping it gives the lease up. Once the body has begun it may have written,
+/// so then whatever is there goes: a put before this one, which wrote before,
+/// must not fill after it.
 struct Seized {
-    call: Cached,
+    call: Box<Cached>,
     /// `None`: the store could not be reached, or the lease has been used.
-    lease: Option<Vec<u8>>,
+    lease: Option<Lease>,
+    wrote: bool,
 }
 
 impl Seized {
-    async fn seize(call: Cached) -> Self {
-        let lease = lease_bytes(&Engine::new_token());
+    async fn seize(call: Box<Cached>) -> Self {
+        let lease = Engine::new_lease();
+        // Owned before it is sent, so that a caller that goes away meanwhile
+        // gives it up.
+        let mut seized = Self {
+            call,
+            lease: Some(Lease::clone(&lease)),
+            wrote: false,
+        };
+        let call = &seized.call;
         let engine = &call.engine;
         let covers = |key: &str| key == &*call.key;
         engine.flights().disperse(covers);
-        let seized = engine
-            .remote()
-            .seize(&call.key, &lease, engine.lease_life())
-            .await;
+        let life = engine.lease_life();
+        let placed = engine.remote().seize(&call.key, &lease, life).await;
         engine.flights().disperse_lookups(covers);
-        match seized {
-            Ok(()) => Self {
-                call,
-                lease: Some(lease),
-            },
-            Err(error) => {
-                engine.remote().abandon(&call.key, &lease);
-                call.remote_failed("put", &error);
-                Self { call, lease: None }
-            }
+        if let Err(error) = placed {
+            engine.remote().abandon(&call.key, &lease);
+            call.remote_failed("put", &error);
+            seized.lease = None;
         }
+        seized
     }
 
-    async fn drive<F: Future>(&self, mut body: Pin<&mut F>) -> F::Output {
-        let mut renewal = Renewal::new(&self.call.engine, &self.call.key, self.lease.as_deref());
+    async fn drive<F: Future>(&mut self, mut body: Pin<&mut F>) -> F::Output {
+        self.wrote = true;
+        let lease = self.lease.clone();
+        let mut pulse = Pulse::new(&self.call, None, lease.clone());
         std::future::poll_fn(|context| {
-            let polled = body.as_mut().poll(context);
+            let polled = {
+                // The body may read what it replaces.
+                let _inside = flight::enter(None, lease.clone());
+                body.as_mut().poll(context)
+            };
             if polled.is_pending() {
-                renewal.poll(context);
+                pulse.poll(context);
             }
             polled
         })
         .await
     }
 
-    /// Stores the value, or removes the entry when it cannot be stored safely.
-    async fn keep(mut self, encoded: Result<Encoded, EncodeError>) {
-        let sealed = match encoded {
-            Ok(encoded) => {
-                let ttl = self.call.policy.ttl;
-                self.call
-                    .seal(&encoded, ttl, false, std::time::Duration::ZERO)
-            }
-            Err(error) => {
-                self.call.not_stored(&error);
-                None
-            }
+    /// Stores the value, or removes the entry when there is none or it cannot
+    /// be stored safely. It is carried out even if the caller goes away.
+    async fn keep(self, encoded: Option<Result<Encoded, EncodeError>>) {
+        let runtime = self.call.engine.runtime().cloned();
+        // Without an answer the runtime is gone, and everything with it.
+        detached(runtime.as_ref(), self.keep_now(encoded)).await;
+    }
+
+    async fn keep_now(mut self, encoded: Option<Result<Encoded, EncodeError>>) {
+        if let Some(Err(error)) = &encoded {
+            self.call.not_stored(error);
+        }
+        if !self.fill(encoded.and_then(Result::ok)).await {
+            self.forget().await;
+        }
+        self.wrote = false;
+    }
+
+    /// `false`: what was there before may still be.
+    async fn fill(&mut self, encoded: Option<Encoded>) -> bool {
+        let call = &self.call;
+        let seal = |encoded| call.seal(&encoded, call.policy.ttl, false, Duration::ZERO);
+        let (Some((sealed, life)), Some(lease)) = (encoded.and_then(seal), &self.lease) else {
+            return false;
         };
-        let (Some((sealed, life)), Some(lease)) = (sealed, self.lease.take()) else {
-            return self.forget().await;
-        };
-        match self
-            .call
+        match call
             .engine
             .remote()
-            .fill(&self.call.key, &lease, sealed, life)
+            .fill(&call.key, lease, sealed, life)
             .await
         {
             Ok(true) => {
+                self.lease = None;
                 self.call.counters.invalidated();
-                let key = Arc::clone(&self.call.key);
+                let key = &self.call.key;
                 self.call
                     .engine
                     .flights()
-                    .disperse(|covered| covered == &*key);
+                    .disperse(|covered| *covered == **key);
+                true
             }
             Ok(false) => {
-                self.call.counters.fill_rejected();
-                self.forget().await;
+                call.counters.fill_rejected();
+                false
             }
             Err(error) => {
-                self.call.remote_failed("put", &error);
-                self.forget().await;
+                call.remote_failed("put", &error);
+                false
             }
         }
     }
 
     /// The write has happened and its value is not stored: what is there may
     /// be old.
-    async fn forget(mut self) {
+    async fn forget(&mut self) {
+        let removed = self.call.engine.remove_now(&self.targets()).await;
         self.lease = None;
-        let targets = Targets {
-            keys: vec![self.call.key.to_string()],
-            patterns: Vec::new(),
-        };
-        match self.call.engine.remove(targets).await {
+        match removed {
             Ok(_) => self.call.counters.invalidated(),
             Err(error) => {
                 self.call.counters.invalidation_failed();
@@ -221,12 +247,27 @@ impl Seized {
             }
         }
     }
+
+    fn targets(&self) -> Targets {
+        Targets {
+            keys: vec![self.call.key.to_string()],
+            patterns: Vec::new(),
+        }
+    }
 }
 
 impl Drop for Seized {
     fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.call.engine.remote().abandon(&self.call.key, &lease);
+        let engine = &self.call.engine;
+        if self.wrote {
+            let (removing, targets) = (engine.clone(), self.targets());
+            let remove = async move {
+                let _busy = removing.busy();
+                drop(removing.remove_now(&targets).await);
+            };
+            start(engine.runtime(), remove);
+        } else if let Some(lease) = &self.lease {
+            engine.remote().abandon(&self.call.key, lease);
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::call::{Cached, ValueType};
-use super::flight::{self, Boarded, Landing, Leader, Shared};
+use super::flight::{self, Boarded, Landing, Leader, Lease, Shared};
 use super::load::Load;
 use super::{Engine, site};
-use crate::codec::envelope::{self, Header, Opened, lease_bytes};
-use crate::error::Error;
+use crate::codec::envelope::{self, Header, Opened};
+use crate::error::{Error, ErrorKind};
 
 /// What a call finds.
 pub(crate) enum Found {
@@ -50,6 +50,11 @@ impl Cached {
                 // the invalidation waits for the lease.
                 Ok(Asked::Leased) if leader.is_dispersed() => {}
                 Ok(Asked::Leased) => return Found::Nothing(Load::new(self, leader)),
+                // The body that holds the lease is waiting for this very call.
+                Ok(Asked::Own) => {
+                    leader.lease = None;
+                    break;
+                }
                 Ok(Asked::Busy) => {
                     leader.lease = None;
                     return Found::Nothing(Load::new(self, leader));
@@ -88,13 +93,15 @@ impl Cached {
                     });
                 }
                 // Left behind by the leader before this one.
-                Seen::Lease if leader.lease.as_deref() == Some(&present) => {
+                Seen::Lease if leader.lease.as_deref() == Some(&*present) => {
                     return Ok(Asked::Leased);
                 }
+                Seen::Lease if flight::holds(&present) => return Ok(Asked::Own),
                 Seen::Lease => {
                     if !patience.wait(present).await {
                         return Ok(Asked::Busy);
                     }
+                    leader.show_life();
                 }
                 Seen::Useless => {
                     if self.acquire(leader, Some(&present)).await?.is_none() {
@@ -111,18 +118,22 @@ impl Cached {
         leader: &mut Leader,
         over: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let lease = lease_bytes(&Engine::new_token());
+        let lease = Engine::new_lease();
+        // Owned before it is sent: a caller that goes away meanwhile gives it
+        // up, too. A successor loads under it only if the store has it.
+        leader.lease = Some(Lease::clone(&lease));
         let remote = self.engine.remote();
         let life = self.engine.lease_life();
         match remote.acquire(&self.key, &lease, life, over).await {
-            Ok(None) => {
-                leader.lease = Some(lease);
-                Ok(None)
+            Ok(None) => Ok(None),
+            Ok(present) => {
+                leader.lease = None;
+                Ok(present)
             }
-            Ok(present) => Ok(present),
             Err(error) => {
                 // It may still be placed, even after the body has begun, so it
                 // proves nothing about the time of the load: it must go.
+                leader.lease = None;
                 remote.abandon(&self.key, &lease);
                 Err(error)
             }
@@ -165,7 +176,7 @@ impl Cached {
     fn claimed_by_another(&self, other: u64) -> Seen {
         self.counters.undecodable();
         self.counters.clashed();
-        self.engine.observe().once(self.location.path, || {
+        self.engine.observe().once(self.location.path, "clash", || {
             let other = site::location_of(other);
             tracing::error!(
                 method = self.label,
@@ -180,6 +191,13 @@ impl Cached {
 
     pub(crate) fn remote_failed(&self, what: &'static str, error: &Error) {
         self.counters.remote_failed();
+        if error.kind() == ErrorKind::Server {
+            // An outage is said by the connection; a refusal only here.
+            let message = error.to_string();
+            self.engine.observe().once("store", &message, || {
+                tracing::warn!(method = self.label, what, %error, "the server refuses; calls go on without it");
+            });
+        }
         tracing::debug!(method = self.label, what, %error, "the store failed; the call goes on without it");
     }
 }
@@ -189,6 +207,8 @@ enum Asked {
     Absent,
     /// The leader holds the lease.
     Leased,
+    /// A body that this call is made from holds it.
+    Own,
     /// Another process holds it and does not come to an end.
     Busy,
 }
@@ -229,7 +249,9 @@ impl Patience {
             self.lease = lease;
             self.loads += 1;
         }
-        if self.left.is_zero() || self.loads > MAX_DISPERSALS {
+        // Without a timer there is no waiting.
+        let timeless = tokio::runtime::Handle::try_current().is_err();
+        if self.left.is_zero() || self.loads > MAX_DISPERSALS || timeless {
             return false;
         }
         let pause = self.pause.min(self.left);

@@ -45,7 +45,7 @@ pub struct Site {
     pub(crate) policy: Policy,
     start: OnceCell<String>,
     full_label: OnceCell<String>,
-    identity: OnceCell<(usize, u64)>,
+    identity: OnceCell<(&'static str, u64)>,
 }
 
 impl Site {
@@ -168,13 +168,13 @@ impl Site {
     /// instances, so the hash is kept with the name that it is of; most
     /// methods have one.
     pub(crate) fn identity(&self, closure: &'static str) -> u64 {
-        let address = closure.as_ptr().addr();
         let &(kept, identity) = self.identity.get_or_init(|| {
             let identity = hash_identity(owner(closure), self.method);
             lock(&LOCATIONS).insert(identity, self.location.path);
-            (address, identity)
+            (closure, identity)
         });
-        if kept == address {
+        // By address: comparing the texts would cost as much as the hash.
+        if std::ptr::eq(kept, closure) {
             identity
         } else {
             hash_identity(owner(closure), self.method)

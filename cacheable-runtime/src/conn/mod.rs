@@ -1,5 +1,9 @@
 //! Connections: opened, watched, reopened. Others hand a command to a
 //! [`Link`] and never see a connection.
+//!
+//! The cache relies on one connection carrying commands in the order in which
+//! they are given: a look-up that is sent after an invalidation must not
+//! overtake it. A second connection needs another proof.
 
 pub(crate) mod address;
 mod fault;
@@ -96,6 +100,12 @@ impl Link {
     }
 
     fn connection(&self) -> Result<MultiplexedConnection, Error> {
+        if self.live.has_changed().is_err() && !matches!(&*self.live.borrow(), State::Closed) {
+            return Err(Error::new(
+                ErrorKind::ShutDown,
+                "the Tokio runtime that the cache was built in has ended",
+            ));
+        }
         match &*self.live.borrow() {
             State::Up(connection) => Ok(connection.clone()),
             State::Down(error) => Err(error.clone()),

@@ -45,20 +45,32 @@ impl Supervisor {
 
     async fn keep_up(&self) {
         let mut failures = 0_u32;
+        // Each outage is said once.
+        let mut said = false;
         loop {
             match self.connect().await {
                 Ok(connection) => {
-                    if failures > 0 {
+                    if said {
                         tracing::info!(server = %self.address, "connected again");
                     }
-                    failures = 0;
+                    said = false;
                     self.publish.send_replace(State::Up(connection.clone()));
+                    let up = Instant::now();
                     let error = self.watch(connection).await;
                     tracing::warn!(server = %self.address, %error, "the connection was lost; trying to reconnect");
                     self.publish.send_replace(State::Down(error));
+                    if up.elapsed() > HEARTBEAT {
+                        failures = 0;
+                    } else {
+                        // A link that breaks as soon as it is made is no better
+                        // than none.
+                        tokio::time::sleep(backoff(failures)).await;
+                        failures = failures.saturating_add(1);
+                    }
                 }
                 Err(error) => {
-                    if failures == 0 {
+                    if !said {
+                        said = true;
                         tracing::warn!(server = %self.address, %error, "cannot connect; trying again in the background");
                     }
                     self.publish.send_replace(State::Down(error));

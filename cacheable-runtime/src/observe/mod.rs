@@ -11,7 +11,7 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(crate) struct Observe {
     methods: RwLock<HashMap<String, Arc<Counters>>>,
-    said: Mutex<HashSet<&'static str>>,
+    said: Mutex<HashSet<(&'static str, String)>>,
 }
 
 impl Observe {
@@ -26,9 +26,9 @@ impl Observe {
         Arc::clone(methods.entry(label.to_owned()).or_default())
     }
 
-    /// Runs `say` the first time that it is asked to at this place.
-    pub(crate) fn once(&self, place: &'static str, say: impl FnOnce()) {
-        if lock(&self.said).insert(place) {
+    /// Runs `say` the first time that it is asked to say this at this place.
+    pub(crate) fn once(&self, place: &'static str, what: &str, say: impl FnOnce()) {
+        if lock(&self.said).insert((place, what.to_owned())) {
             say();
         }
     }
@@ -103,8 +103,9 @@ counters! {
     load_errors by load_failed;
     /// Calls that joined another call's load or look-up.
     waits by waited;
-    /// Calls that did without the cache: `when` was false, a body called its
-    /// own key, or an argument could not be part of a key.
+    /// Calls that did without the cache: `when` was false, an argument could
+    /// not be part of a key, a body called its own key, invalidations kept
+    /// coming, or the runtime was shutting down.
     bypasses by bypassed;
     /// Loaded values that were not stored because an invalidation came.
     fills_rejected by fill_rejected;
@@ -119,7 +120,7 @@ counters! {
     not_stored by not_stored;
     /// Operations of the store that failed.
     remote_errors by remote_failed;
-    /// Successful calls that invalidated.
+    /// Successful calls that had something to invalidate.
     invalidations by invalidated;
     /// Entries, and leases of running loads, that these calls removed. A
     /// pattern that never removes any is probably mistyped.

@@ -214,6 +214,11 @@ impl RemoteStore for MemoryStore {
         })
     }
 
+    fn release<'a>(&'a self, key: &'a str, lease: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>> {
+        let removed = self.entries.remove_if(key, |entry| &*entry.bytes == lease);
+        ready(removed.is_some())
+    }
+
     fn abandon(&self, key: &str, lease: &[u8]) {
         self.entries.remove_if(key, |entry| &*entry.bytes == lease);
     }

@@ -78,8 +78,12 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
         life: Duration,
     ) -> BoxFuture<'a, Result<bool, Error>>;
 
+    /// Removes the lease. `false`: it was gone.
+    fn release<'a>(&'a self, key: &'a str, lease: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>>;
+
     /// Removes the lease if it is still there. Returns at once, also from a
-    /// destructor; when it fails, the lease ends with its life.
+    /// destructor, and comes before whatever this process asks for next; when
+    /// it fails, the lease ends with its life.
     fn abandon(&self, key: &str, lease: &[u8]);
 
     /// Stores a value whatever is there.

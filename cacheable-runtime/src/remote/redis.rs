@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use once_cell::sync::Lazy;
 use redis::{Script, cmd, pipe};
+use tokio::runtime::Handle;
 
 use super::RemoteStore;
 use crate::conn::Link;
 use crate::error::Error;
 use crate::pattern::Pattern;
-use crate::sync::BoxFuture;
+use crate::sync::{BoxFuture, start};
 
 pub(crate) struct RedisStore {
     link: Arc<Link>,
+    /// Where the link lives.
+    runtime: Handle,
 }
 
 struct Scripts {
@@ -47,7 +50,10 @@ const SCAN_COUNT: usize = 1_000;
 
 impl RedisStore {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link }
+        Self {
+            link,
+            runtime: Handle::current(),
+        }
     }
 
     async fn unlink(&self, keys: &[Vec<u8>]) -> Result<u64, Error> {
@@ -131,12 +137,13 @@ impl RemoteStore for RedisStore {
         })
     }
 
+    fn release<'a>(&'a self, key: &'a str, lease: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move { self.link.script(&SCRIPTS.abandon, key, &[lease]).await })
+    }
+
     fn abandon(&self, key: &str, lease: &[u8]) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
         let (link, key, lease) = (Arc::clone(&self.link), key.to_owned(), lease.to_vec());
-        runtime.spawn(async move {
+        start(Some(&self.runtime), async move {
             let abandoned = link.script::<()>(&SCRIPTS.abandon, &key, &[&lease]).await;
             if let Err(error) = abandoned {
                 tracing::debug!(%error, "a lease was not removed and ends by itself");

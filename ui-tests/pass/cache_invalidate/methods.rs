@@ -84,7 +84,7 @@ impl Service {
         method(free(number)),
         method(elsewhere::other::<u64>(number)),
         method(elsewhere::other(update.id)),
-        method(self.repository.name(&self.repository, &id)),
+        method(self.repository.name(&id)),
     )]
     pub async fn save(&self, id: String, update: Update, number: u64) -> Result<Update, String> {
         // What is named above is still whole.

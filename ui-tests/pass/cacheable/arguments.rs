@@ -81,6 +81,16 @@ pub async fn skipped(database: &NotSerializeToo, id: u64, (left, right): (u64, u
 
 pub struct NotSerializeToo(NotSerialize);
 
+pub struct Unit;
+
+// Only its type tells a constant that is taken apart from a name in capitals.
+#[allow(non_snake_case)]
+#[cacheable(ttl = 60, key_prefix = "capitals")]
+pub async fn capitals(ID: u64, Unit: Unit) -> u64 {
+    load();
+    ID
+}
+
 #[cacheable(ttl = 60, key_prefix = "map")]
 pub async fn of_map(map: &HashMap<String, Option<u64>>) -> usize {
     load();
@@ -123,14 +133,17 @@ async fn main() {
         assert_eq!(of_map(&map).await, 2);
         assert_eq!(under_cfg(1, 2, 3).await, 3);
     }
-    assert_eq!(LOADS.load(Ordering::Relaxed), 8);
+    assert_eq!(capitals(1, Unit).await, 1);
+    assert_eq!(capitals(2, Unit).await, 2);
+    assert_eq!(LOADS.load(Ordering::Relaxed), 10);
+    assert_eq!(text(capitals_key(3)), "cache:capitals:capitals:3");
     assert_eq!(text(borrowed_key("a:b", &[1, 2], "".into())), "cache:borrowed:borrowed:a%3Ab:(1,2):'");
     assert_eq!(
         text(apart_key(point, (1, 2), Wrapped([1, 2, 3, 4]), &5, point)),
         "cache:apart:apart:1:2:1:2:1:4:5:(1,2)"
     );
-    assert_eq!(text(unnamed_key(1, 2, 3)), "cache:unnamed:unnamed:2:3");
-    assert_eq!(text(skipped_key(&database, 1, (2, 3))), "cache:skipped:skipped:1:3");
+    assert_eq!(text(unnamed_key(2, 3)), "cache:unnamed:unnamed:2:3");
+    assert_eq!(text(skipped_key(1, (2, 3))), "cache:skipped:skipped:1:3");
     assert_eq!(text(under_cfg_key(1, 2, 3)), "cache:cfg:under_cfg:1:2:3");
     assert_eq!(text(mutable_key(vec![1], 2)), "cache:mutable:mutable:(1):2");
 }

@@ -126,7 +126,7 @@ async fn main() {
     assert_eq!(LOADS.load(Ordering::Relaxed), 16);
 
     let text = |key: Result<cacheable_runtime::Key, _>| key.unwrap().to_string();
-    assert_eq!(text(shared_by_all_key(1, ()).into_key()), "cache:skipped:shared_by_all:1");
+    assert_eq!(text(shared_by_all_key(1).into_key()), "cache:skipped:shared_by_all:1");
     assert_eq!(text(filled_key::<2>(7).into_key()), "cache:array:filled:2:7");
     assert_eq!(text(Store::<User>::count_key().into_key()), "cache:store:count");
     let key = text(Store::<User>::placed_key(9).into_key());

@@ -49,6 +49,32 @@ async fn of_argument(runtime: &Runtime, id: u64) -> u64 {
     id
 }
 
+// The argument is the runtime: it needs no `skip`.
+#[cacheable(ttl = 60, key_prefix = "argument", runtime = runtime)]
+pub async fn by_itself(runtime: &Runtime, id: u64) -> u64 {
+    let _ = runtime;
+    id
+}
+
+#[cacheable(ttl = 60, key_prefix = "argument", runtime = &runtime)]
+pub async fn by_reference(id: u64, runtime: Arc<Runtime>) -> u64 {
+    drop(runtime);
+    id
+}
+
+// The argument holds more than the runtime, and stays.
+#[cacheable(ttl = 60, key_prefix = "argument", runtime = service.runtime)]
+pub async fn by_field(service: &Tenant, id: u64) -> u64 {
+    id + service.tenant
+}
+
+#[derive(serde::Serialize)]
+pub struct Tenant {
+    #[serde(skip)]
+    runtime: Runtime,
+    tenant: u64,
+}
+
 #[cacheable(ttl = 60, key_prefix = "r", crate = crate::deep::caching)]
 pub async fn by_path(id: u64) -> u64 {
     id
@@ -79,6 +105,15 @@ async fn main() {
     service.of_call(1).await;
     of_argument(&own, 1).await;
     service.shared(1).await;
+    assert_eq!(by_itself(&own, 1).await, 1);
+    assert_eq!(by_reference(1, Arc::new(own.clone())).await, 1);
+    for tenant in [1, 2] {
+        let tenant = Tenant { runtime: own.clone(), tenant };
+        assert_eq!(by_field(&tenant, 1).await, 1 + tenant.tenant);
+        assert!(own.cache().remove(by_field_key(&tenant, 1)).await.unwrap());
+    }
+    assert!(own.cache().remove(by_itself_key(1)).await.unwrap());
+    assert!(own.cache().remove(by_reference_key(1)).await.unwrap());
     assert_eq!(own.cache().clear("cache:r:*").await.unwrap(), 4);
     assert_eq!(shared.cache().clear("cache:r:*").await.unwrap(), 1);
     // These run uncached until one is.

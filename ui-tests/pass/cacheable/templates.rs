@@ -59,14 +59,14 @@ async fn main() {
         name: "A:*".to_owned(),
         pair: (7, "b".to_owned()),
     };
-    assert_eq!(text(tenant.fields_key(1, &tenant)), "cache:t:fields:v1:A%3A%2A:b:1");
+    assert_eq!(text(tenant.fields_key(1)), "cache:t:fields:v1:A%3A%2A:b:1");
     assert_eq!(text(tenant.methods_key("abc")), "cache:t:methods:a%3A%2A:7:3");
     assert_eq!(
         text(Tenant::constant_key(Some(1))),
         "cache:t:constant:eu%20west:id-~1.x:~1"
     );
     assert_eq!(text(generic_key::<u8, 3>(5)), "cache:t:generic:3:<u8>:5");
-    assert_eq!(text(fixed_key(true)), "cache:t:fixed:all");
+    assert_eq!(text(fixed_key()), "cache:t:fixed:all");
     assert_eq!(tenant.fields(1, &tenant).await, 8);
     assert_eq!(tenant.methods("abc").await, 3);
     assert_eq!(tenant.constant(None).await, 0);
@@ -75,6 +75,6 @@ async fn main() {
     assert!(fixed(false).await);
     // What an entry is called is also where it is.
     let cache = Runtime::global().unwrap().cache();
-    assert!(cache.remove(tenant.fields_key(1, &tenant)).await.unwrap());
-    assert!(!cache.remove(tenant.fields_key(1, &tenant)).await.unwrap());
+    assert!(cache.remove(tenant.fields_key(1)).await.unwrap());
+    assert!(!cache.remove(tenant.fields_key(1)).await.unwrap());
 }

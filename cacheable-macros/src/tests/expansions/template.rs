@@ -48,12 +48,9 @@ impl Repository {
     }
     /// Names the entry of [`get`](Self::get) with these arguments.
     #[allow(dead_code, unused_mut, unused_variables)]
-    #[allow(clippy::used_underscore_binding)]
     pub(crate) fn get_key<T>(
         &self,
         pair: (u64, u64),
-        #[cfg(test)]
-        _extra: u8,
     ) -> ::cacheable_runtime::MethodKey<Arc<T>> {
         ::cacheable_runtime::__private::site!(Site("t", "get").ttl_millis(3600000u64))
             .method_key(|__cacheable_key| {
@@ -66,5 +63,13 @@ impl Repository {
                     .literal(":")
                     .value(&pair.0);
             })
+    }
+    #[doc(hidden)]
+    #[allow(dead_code)]
+    pub(crate) fn get_key_for<T>(
+        &self,
+        __cacheable_0: (u64, u64),
+    ) -> ::cacheable_runtime::MethodKey<Arc<T>> {
+        Self::get_key::<T>(self, __cacheable_0)
     }
 }

@@ -3,23 +3,30 @@
 //! The first caller of a key leads: it asks the store, runs its body in its
 //! own task and hands what it got to those who joined meanwhile. A leader that
 //! is dropped, panics or fails leaves the seat to one of the waiters, who
-//! brings its own body; nobody hangs, and nobody sees another caller's error.
+//! brings its own body, and so does one whose task is polled no more; nobody
+//! hangs, and nobody sees another caller's error.
 //! An invalidation *disperses* the flights it covers: they are no longer found
 //! by new callers, and those who wait run again from the start, so that nobody
 //! who comes after an invalidation shares what was read before it.
 
+mod nested;
 #[cfg(test)]
 mod tests;
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use once_cell::sync::Lazy;
 use tokio::sync::Notify;
 
+pub(crate) use nested::{Inside, Lease, enter, holds, is_inside};
+
 use crate::sync::{lock, unique};
+use nested::Noted;
 
 /// A decoded value, shared between the callers of one flight.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -52,11 +59,9 @@ type Abandon = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
 pub(crate) struct Flights {
     /// Removes from the store a lease that nobody will fill any more.
     abandon: Abandon,
+    /// How long a leader may give no sign of life.
+    patience: Duration,
     by_key: Mutex<HashMap<FlightKey, Arc<Flight>>>,
-    /// Which flights wait for which, kept only for calls made inside a body.
-    waits: Mutex<Vec<(FlightId, FlightId)>>,
-    /// Notified when the last flight ends.
-    idle: Notify,
 }
 
 /// The site is part of it: two sites that claim one key have other types.
@@ -71,6 +76,8 @@ type FlightId = u64;
 struct Flight {
     id: FlightId,
     key: FlightKey,
+    /// When its leader was last polled, by [`now`].
+    alive: AtomicU64,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -79,7 +86,9 @@ struct State {
     phase: Phase,
     waiters: usize,
     /// The lease of a leader that left; the next one goes on with it.
-    lease: Option<Vec<u8>>,
+    left_behind: Option<Lease>,
+    /// The lease under which the leader loads, in case it falls silent.
+    loading: Option<Lease>,
 }
 
 enum Phase {
@@ -93,20 +102,25 @@ enum Phase {
     Dispersed,
 }
 
-thread_local! {
-    /// The flights whose bodies are being polled on this thread, outermost
-    /// first. It is set around each poll, so it follows the task, whichever
-    /// thread that is on and whatever runtime it is in.
-    static INSIDE: RefCell<Vec<FlightId>> = const { RefCell::new(Vec::new()) };
+/// Waits of this many times the patience end, whatever the leader does: it may
+/// wait for this call in a way that cannot be seen, through a task of its own.
+const LONGEST_WAIT: u32 = 10;
+
+/// Milliseconds on a clock of this process.
+fn now() -> u64 {
+    static START: Lazy<Instant> = Lazy::new(Instant::now);
+    START.elapsed().as_millis() as u64
 }
 
 impl Flights {
-    pub(crate) fn new(abandon: impl Fn(&str, &[u8]) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        patience: Duration,
+        abandon: impl Fn(&str, &[u8]) + Send + Sync + 'static,
+    ) -> Self {
         Self {
             abandon: Box::new(abandon),
+            patience,
             by_key: Mutex::default(),
-            waits: Mutex::default(),
-            idle: Notify::new(),
         }
     }
 
@@ -117,27 +131,29 @@ impl Flights {
         key: &Arc<str>,
         joined: impl FnOnce(),
     ) -> Boarded {
+        let key = FlightKey {
+            site,
+            key: Arc::clone(key),
+        };
         let flight = {
-            let key = FlightKey {
-                site,
-                key: Arc::clone(key),
-            };
-            let mut flights = lock(&self.by_key);
-            if let Some(flight) = flights.get(&key) {
+            let mut by_key = lock(&self.by_key);
+            if let Some(flight) = by_key.get(&key) {
                 lock(&flight.state).waiters += 1;
                 Arc::clone(flight)
             } else {
                 let flight = Arc::new(Flight {
                     id: unique(),
                     key: key.clone(),
+                    alive: AtomicU64::new(now()),
                     state: Mutex::new(State {
                         phase: Phase::Asked,
                         waiters: 0,
-                        lease: None,
+                        left_behind: None,
+                        loading: None,
                     }),
                     changed: Notify::new(),
                 });
-                flights.insert(key, Arc::clone(&flight));
+                by_key.insert(key, Arc::clone(&flight));
                 return Boarded::Lead(Leader {
                     flights: Arc::clone(self),
                     flight,
@@ -150,7 +166,6 @@ impl Flights {
         let waiter = Waiter {
             flights: self,
             flight,
-            edges: Vec::new(),
         };
         waiter.wait(joined).await
     }
@@ -174,92 +189,51 @@ impl Flights {
     fn disperse_if(&self, covered: impl Fn(&Flight) -> bool) {
         let dispersed: Vec<_> = {
             let mut by_key = lock(&self.by_key);
-            let dispersed = by_key
-                .extract_if(|_, flight| covered(flight))
-                .map(|(_, flight)| flight)
-                .collect();
-            if by_key.is_empty() {
-                self.idle.notify_waiters();
-            }
-            dispersed
+            let dispersed = by_key.extract_if(|_, flight| covered(flight));
+            dispersed.map(|(_, flight)| flight).collect()
         };
         for flight in dispersed {
-            flight.enter(Phase::Dispersed);
+            flight.end(Phase::Dispersed);
             // Of a leader that has left; nobody takes it over now.
-            let lease = lock(&flight.state).lease.take();
-            if let Some(lease) = lease {
-                (self.abandon)(&flight.key.key, &lease);
-            }
+            let lease = lock(&flight.state).left_behind.take();
+            self.abandon(&flight, lease);
         }
     }
 
-    /// Waits until no flight is under way.
-    pub(crate) async fn idle(&self) {
-        loop {
-            let idle = self.idle.notified();
-            if lock(&self.by_key).is_empty() {
-                return;
-            }
-            idle.await;
+    /// Ends the flight of a leader that is polled no more. What it loads, if
+    /// it ever goes on, finds its lease gone.
+    fn give_up(&self, flight: &Arc<Flight>) {
+        self.close(flight);
+        if flight.end(Phase::Dispersed) {
+            let lease = lock(&flight.state).loading.take();
+            self.abandon(flight, lease);
+        }
+    }
+
+    fn abandon(&self, flight: &Flight, lease: Option<Lease>) {
+        if let Some(lease) = lease {
+            (self.abandon)(&flight.key.key, &lease);
         }
     }
 
     fn close(&self, flight: &Arc<Flight>) {
-        self.close_in(&mut lock(&self.by_key), flight);
+        close_in(&mut lock(&self.by_key), flight);
     }
+}
 
-    fn close_in(&self, by_key: &mut HashMap<FlightKey, Arc<Flight>>, flight: &Arc<Flight>) {
-        // By identity: after a dispersal the key may have a newer flight.
-        if by_key
-            .get(&flight.key)
-            .is_some_and(|present| Arc::ptr_eq(present, flight))
-        {
-            by_key.remove(&flight.key);
-        }
-        if by_key.is_empty() {
-            self.idle.notify_waiters();
-        }
-    }
-
-    /// Whether a wait for `target` would, through other waits, be a wait for
-    /// one of the flights this task is inside of. If not, the wait is noted.
-    fn note_wait(
-        &self,
-        target: FlightId,
-        inside: &[FlightId],
-    ) -> Option<Vec<(FlightId, FlightId)>> {
-        let mut waits = lock(&self.waits);
-        let mut reached = vec![target];
-        let mut next = 0;
-        while let Some(&flight) = reached.get(next) {
-            if inside.contains(&flight) {
-                return None;
-            }
-            for &(from, to) in waits.iter() {
-                if from == flight && !reached.contains(&to) {
-                    reached.push(to);
-                }
-            }
-            next += 1;
-        }
-        let edges: Vec<_> = inside.iter().map(|&from| (from, target)).collect();
-        waits.extend_from_slice(&edges);
-        Some(edges)
-    }
-
-    fn forget_waits(&self, edges: &[(FlightId, FlightId)]) {
-        let mut waits = lock(&self.waits);
-        for edge in edges {
-            if let Some(at) = waits.iter().position(|present| present == edge) {
-                waits.swap_remove(at);
-            }
-        }
+fn close_in(by_key: &mut HashMap<FlightKey, Arc<Flight>>, flight: &Arc<Flight>) {
+    // By identity: after a dispersal the key may have a newer flight.
+    if by_key
+        .get(&flight.key)
+        .is_some_and(|present| Arc::ptr_eq(present, flight))
+    {
+        by_key.remove(&flight.key);
     }
 }
 
 impl Flight {
     /// Ends the flight, unless it has ended. `false`: it had.
-    fn enter(&self, end: Phase) -> bool {
+    fn end(&self, end: Phase) -> bool {
         let mut state = lock(&self.state);
         if matches!(state.phase, Phase::Landed(_) | Phase::Dispersed) {
             return false;
@@ -269,25 +243,48 @@ impl Flight {
         self.changed.notify_waiters();
         true
     }
+
+    fn is_silent(&self, patience: Duration) -> bool {
+        let silent = now().saturating_sub(self.alive.load(Ordering::Relaxed));
+        u128::from(silent) > patience.as_millis()
+    }
 }
 
 struct Waiter<'a> {
     flights: &'a Arc<Flights>,
     flight: Arc<Flight>,
-    edges: Vec<(FlightId, FlightId)>,
 }
 
 impl Waiter<'_> {
-    async fn wait(mut self, joined: impl FnOnce()) -> Boarded {
-        let inside = INSIDE.with_borrow(Clone::clone);
-        if !inside.is_empty() {
-            match self.flights.note_wait(self.flight.id, &inside) {
-                Some(edges) => self.edges = edges,
+    async fn wait(self, joined: impl FnOnce()) -> Boarded {
+        let inside = nested::flights();
+        let _noted = if inside.is_empty() {
+            None
+        } else {
+            match Noted::new(inside, self.flight.id) {
+                Some(noted) => Some(noted),
                 None => return Boarded::RunThrough,
             }
-        }
+        };
         joined();
-        let flight = Arc::clone(&self.flight);
+        let patience = self.flights.patience;
+        for _ in 0..LONGEST_WAIT {
+            let waited = self.wait_for_change();
+            if tokio::runtime::Handle::try_current().is_err() {
+                // No timer is to be had: the leader is trusted.
+                return waited.await;
+            }
+            match tokio::time::timeout(patience, waited).await {
+                Ok(boarded) => return boarded,
+                Err(_) if self.flight.is_silent(patience) => self.flights.give_up(&self.flight),
+                Err(_) => {}
+            }
+        }
+        Boarded::RunThrough
+    }
+
+    async fn wait_for_change(&self) -> Boarded {
+        let flight = &self.flight;
         loop {
             // Registered before the phase is read, so no change is missed.
             let mut changed = pin!(flight.changed.notified());
@@ -300,12 +297,14 @@ impl Waiter<'_> {
                     Phase::Dispersed => return Boarded::Dispersed,
                     Phase::Vacant => {
                         state.phase = Phase::Asked;
-                        return Boarded::Lead(Leader {
+                        let leader = Leader {
                             flights: Arc::clone(self.flights),
-                            flight: Arc::clone(&flight),
-                            lease: state.lease.take(),
+                            flight: Arc::clone(flight),
+                            lease: state.left_behind.take(),
                             left: false,
-                        });
+                        };
+                        leader.show_life();
+                        return Boarded::Lead(leader);
                     }
                 }
             }
@@ -316,20 +315,18 @@ impl Waiter<'_> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
+        // Both locks, in the order of `board`: nobody takes the seat between
+        // the count and the end of the flight.
+        let mut by_key = lock(&self.flights.by_key);
         let mut state = lock(&self.flight.state);
         state.waiters -= 1;
         // Is this the last one who could have taken the seat?
-        let deserted = state.waiters == 0 && matches!(state.phase, Phase::Vacant);
-        let lease = if deserted { state.lease.take() } else { None };
-        drop(state);
-        if deserted {
-            self.flights.close(&self.flight);
-        }
-        if let Some(lease) = lease {
-            (self.flights.abandon)(&self.flight.key.key, &lease);
-        }
-        if !self.edges.is_empty() {
-            self.flights.forget_waits(&self.edges);
+        if state.waiters == 0 && matches!(state.phase, Phase::Vacant) {
+            let lease = state.left_behind.take();
+            drop(state);
+            close_in(&mut by_key, &self.flight);
+            drop(by_key);
+            self.flights.abandon(&self.flight, lease);
         }
     }
 }
@@ -339,16 +336,13 @@ impl Drop for Waiter<'_> {
 pub(crate) struct Leader {
     flights: Arc<Flights>,
     flight: Arc<Flight>,
-    /// What is under the key in the store on behalf of this flight.
-    pub(crate) lease: Option<Vec<u8>>,
+    /// What is, or may be, under the key in the store on behalf of this
+    /// flight.
+    pub(crate) lease: Option<Lease>,
     left: bool,
 }
 
 impl Leader {
-    pub(crate) fn key(&self) -> &Arc<str> {
-        &self.flight.key.key
-    }
-
     /// Ends the flight if nobody waits for what it brings.
     pub(crate) fn land_alone(mut self) -> Result<(), Self> {
         {
@@ -358,7 +352,7 @@ impl Leader {
                 drop(by_key);
                 return Err(self);
             }
-            self.flights.close_in(&mut by_key, &self.flight);
+            close_in(&mut by_key, &self.flight);
         }
         self.left = true;
         Ok(())
@@ -369,7 +363,14 @@ impl Leader {
         let mut state = lock(&self.flight.state);
         if matches!(state.phase, Phase::Asked) {
             state.phase = Phase::Loading;
+            state.loading.clone_from(&self.lease);
         }
+    }
+
+    /// Says that the leader is being polled. Waiters give up one that has not
+    /// said so for as long as their patience.
+    pub(crate) fn show_life(&self) {
+        self.flight.alive.store(now(), Ordering::Relaxed);
     }
 
     /// Whether an invalidation has come since the flight began.
@@ -383,21 +384,20 @@ impl Leader {
         // Out of the map first: a caller that comes now must not find a
         // flight that has ended.
         self.flights.close(&self.flight);
-        self.flight.enter(Phase::Landed(landing));
+        self.flight.end(Phase::Landed(landing));
     }
 
     /// Ends the flight with nothing to share; everyone starts again.
     pub(crate) fn disperse(mut self) {
         self.left = true;
         self.flights.close(&self.flight);
-        self.flight.enter(Phase::Dispersed);
+        self.flight.end(Phase::Dispersed);
     }
 
     /// Marks this thread as being inside the flight's body until the guard is
     /// dropped.
     pub(crate) fn enter(&self) -> Inside {
-        INSIDE.with_borrow_mut(|inside| inside.push(self.flight.id));
-        Inside(())
+        enter(Some(self.flight.id), self.lease.clone())
     }
 }
 
@@ -406,14 +406,14 @@ impl Drop for Leader {
     fn drop(&mut self) {
         let lease = self.lease.take();
         if self.left {
-            return self.abandon(lease);
+            return self.flights.abandon(&self.flight, lease);
         }
         // Both locks, in the order of `board`: nobody joins between the count
         // and the end of the flight.
         let mut by_key = lock(&self.flights.by_key);
         let mut state = lock(&self.flight.state);
         if matches!(state.phase, Phase::Asked | Phase::Loading) && state.waiters > 0 {
-            state.lease = lease;
+            state.left_behind = lease;
             state.phase = Phase::Vacant;
             drop(state);
             drop(by_key);
@@ -422,30 +422,8 @@ impl Drop for Leader {
             return;
         }
         drop(state);
-        self.flights.close_in(&mut by_key, &self.flight);
+        close_in(&mut by_key, &self.flight);
         drop(by_key);
-        self.abandon(lease);
-    }
-}
-
-impl Leader {
-    fn abandon(&self, lease: Option<Vec<u8>>) {
-        if let Some(lease) = lease {
-            (self.flights.abandon)(self.key(), &lease);
-        }
-    }
-}
-
-/// Whether this is called from a body that others may wait for.
-pub(crate) fn is_inside() -> bool {
-    INSIDE.with_borrow(|inside| !inside.is_empty())
-}
-
-/// See [`Leader::enter`].
-pub(crate) struct Inside(());
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.with_borrow_mut(Vec::pop);
+        self.flights.abandon(&self.flight, lease);
     }
 }

@@ -1,24 +1,27 @@
 //! The cache by hand: what the attributes do, under keys of one's own.
 
+mod clear;
+
 use std::fmt;
-use std::future::{Future, IntoFuture};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Engine;
-use super::call::{Cached, Call};
-use super::invalidate::Targets;
-use super::shape::{ByLayer as _, Kind};
-use super::site::Location;
+use crate::cache::Engine;
+use crate::cache::call::{Cached, Call};
+use crate::cache::invalidate::Targets;
+use crate::cache::shape::{ByLayer as _, Kind};
+use crate::cache::site::Location;
 use crate::codec::envelope::{self, Opened};
 use crate::codec::{self, CodecChoice, CodecId};
 use crate::error::{Error, ErrorKind};
 use crate::key::IntoKey;
-use crate::pattern::{IntoPattern, Pattern};
+use crate::pattern::IntoPattern;
 use crate::policy::Policy;
+pub use clear::Clear;
 
 /// Entries under keys of one's own.
 ///
@@ -166,6 +169,7 @@ impl Cache {
     {
         let body = pin!(async move { load().await });
         let call = match self.checked(key) {
+            Ok(_) if self.engine.is_closing() => Call::direct(),
             Ok(key) => Call::of(Cached {
                 engine: self.engine.clone(),
                 counters: self.engine.counters(LABEL),
@@ -174,10 +178,14 @@ impl Cache {
                 identity: 0,
                 key: key.into(),
                 policy,
+                _busy: self.engine.busy(),
             }),
             Err(error) => {
                 self.engine.counters(LABEL).bypassed();
-                tracing::warn!(%error, "this key cannot be used, so the call runs uncached");
+                let message = error.to_string();
+                self.engine.observe().once(LABEL, &message, || {
+                    tracing::warn!(%error, "this key cannot be used, so the call runs uncached");
+                });
                 Call::direct()
             }
         };
@@ -217,11 +225,7 @@ impl Cache {
     /// # Cancellation
     /// Once polled, the removal is carried out.
     pub fn clear(&self, pattern: impl IntoPattern) -> Clear {
-        Clear {
-            engine: self.engine.clone(),
-            pattern: pattern.into_pattern(),
-            unrestricted: false,
-        }
+        Clear::new(self.engine.clone(), pattern.into_pattern())
     }
 
     /// What is under `key`, without its value.
@@ -332,8 +336,9 @@ impl Cache {
             identity: 0,
             key: key.as_str().into(),
             policy: Policy::new(ttl).jitter(0.0),
+            _busy: self.engine.busy(),
         };
-        let encoded = super::load::Encoded {
+        let encoded = crate::cache::load::Encoded {
             codec,
             fingerprint: schema.fingerprint,
             payload,
@@ -351,82 +356,6 @@ impl Cache {
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache").finish_non_exhaustive()
-    }
-}
-
-/// A removal by pattern; await it. See [`Cache::clear`].
-#[must_use = "nothing is removed until this is awaited"]
-pub struct Clear {
-    engine: Engine,
-    pattern: Result<Pattern, Error>,
-    unrestricted: bool,
-}
-
-impl Clear {
-    /// Also allows a pattern without a literal beginning, and one that reaches
-    /// sessions, locks, limits and streams.
-    pub fn unrestricted(mut self) -> Self {
-        self.unrestricted = true;
-        self
-    }
-
-    async fn run(self) -> Result<u64, Error> {
-        let pattern = self.pattern?;
-        if !self.unrestricted {
-            restrict(&pattern)?;
-        }
-        let patterns = vec![self.engine.full_pattern(&pattern)];
-        self.engine
-            .remove(Targets {
-                keys: Vec::new(),
-                patterns,
-            })
-            .await
-    }
-}
-
-/// What `clear` refuses unless it is unrestricted.
-fn restrict(pattern: &Pattern) -> Result<(), Error> {
-    let text = pattern.as_str();
-    if pattern.literal_prefix().is_empty() {
-        return Err(Error::new(
-            ErrorKind::Pattern,
-            format!(
-                "the pattern `{text}` begins with a wildcard and would walk over every key: \
-                 begin it with a literal, as in `api:{text}`, or add `.unrestricted()`"
-            ),
-        ));
-    }
-    match RESERVED
-        .iter()
-        .find(|reserved| pattern.could_match_prefix(reserved))
-    {
-        Some(reserved) => Err(Error::new(
-            ErrorKind::Pattern,
-            format!(
-                "the pattern `{text}` could match keys that begin with `{reserved}`, which belong \
-                 to the runtime: write a longer literal beginning, or add `.unrestricted()`"
-            ),
-        )),
-        None => Ok(()),
-    }
-}
-
-impl IntoFuture for Clear {
-    type Output = Result<u64, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
-}
-
-impl fmt::Debug for Clear {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clear")
-            .field("pattern", &self.pattern)
-            .field("unrestricted", &self.unrestricted)
-            .finish_non_exhaustive()
     }
 }
 

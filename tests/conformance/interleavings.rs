@@ -1,4 +1,4 @@
-//! Interleavings that a review found; each says what must hold.
+//! Interleavings that once went wrong; each says what must hold.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;

@@ -1,0 +1,169 @@
+//! The runtime: what is built once and installed when a service starts.
+
+mod builder;
+
+use std::borrow::Borrow;
+use std::fmt;
+#[cfg(feature = "redis")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+use crate::cache::Engine;
+use crate::cache::handle::Cache;
+#[cfg(feature = "redis")]
+use crate::conn::Link;
+use crate::error::{Error, ErrorKind};
+use crate::observe::Observation;
+pub use builder::{Builder, MIB};
+
+/// A cache on Redis, Valkey or an embedded store. Cheap to clone; clones are
+/// the same runtime.
+///
+/// ```no_run
+/// use cacheable_runtime::Runtime;
+///
+/// # async fn start() -> Result<(), cacheable_runtime::Error> {
+/// // REDIS_URL names the server; without it the embedded store is used.
+/// Runtime::from_env().await?.install()?;
+/// # Ok(()) }
+/// ```
+///
+/// It lives on the Tokio runtime it was built in: a test that uses Redis
+/// builds its own, and hands it to a method by `runtime = …`.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) engine: Engine,
+    #[cfg(feature = "redis")]
+    link: Option<Arc<Link>>,
+}
+
+static GLOBAL: OnceCell<Runtime> = OnceCell::new();
+
+impl Runtime {
+    /// The runtime that the environment describes:
+    ///
+    /// | variable | meaning | default |
+    /// |---|---|---|
+    /// | `REDIS_URL` | the server, `redis://[[user]:password@]host[:port][/database]` | the embedded store |
+    /// | `REDIS_CONNECTION_TIMEOUT` | milliseconds to connect in | 5000 |
+    /// | `REDIS_COMMAND_TIMEOUT` | milliseconds to answer in | 5000 |
+    /// | `REDIS_POOL_SIZE` | the most connections this process may open | 10 |
+    ///
+    /// It starts when the server is away, and uses it as soon as it is there.
+    ///
+    /// # Errors
+    /// [`is_configuration`](Error::is_configuration): a variable that cannot
+    /// be used. The message names it, says what to write, and never holds the
+    /// password.
+    pub async fn from_env() -> Result<Self, Error> {
+        Builder::from_env()?.build().await
+    }
+
+    /// A runtime over a store of its own in this process: every promise that
+    /// concerns one process, and no server.
+    ///
+    /// ```
+    /// use cacheable_runtime::{Runtime, cacheable};
+    ///
+    /// #[cacheable(ttl = 60, key_prefix = "square", skip(runtime), runtime = runtime)]
+    /// async fn square(runtime: &Runtime, number: u64) -> u64 {
+    ///     number * number
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub fn embedded() -> Self {
+        Self::builder().build_embedded()
+    }
+
+    /// A runtime with settings of one's own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Makes this the runtime of every annotated method that names no other.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyInstalled`]: there is one. It stays: methods that
+    /// run already must not change their cache.
+    pub fn install(&self) -> Result<(), Error> {
+        GLOBAL.set(self.clone()).map_err(|_| {
+            Error::new(
+                ErrorKind::AlreadyInstalled,
+                "a runtime is already installed in this process: install one when the service \
+                 starts, and name others in the attributes with `runtime = …`",
+            )
+        })
+    }
+
+    /// The installed runtime.
+    pub fn global() -> Option<Self> {
+        GLOBAL.get().cloned()
+    }
+
+    /// The installed runtime's engine, without counting a reference.
+    pub(crate) fn global_engine() -> Option<&'static Engine> {
+        GLOBAL.get().map(|runtime| &runtime.engine)
+    }
+
+    /// Entries under keys of one's own.
+    pub fn cache(&self) -> Cache {
+        Cache::new(self.engine.clone())
+    }
+
+    /// Whether the store can be used now, for the health check of a service.
+    /// Annotated methods run either way.
+    ///
+    /// # Errors
+    /// Why the server cannot be reached. The embedded store always can.
+    pub fn health(&self) -> Result<(), Error> {
+        #[cfg(feature = "redis")]
+        if let Some(link) = &self.link {
+            return link.trouble().map_or(Ok(()), Err);
+        }
+        Ok(())
+    }
+
+    /// What the cache did so far, per method.
+    pub fn observe(&self) -> Observation {
+        self.engine.observe().snapshot()
+    }
+
+    /// Waits until no call, removal or put is under way, for at most
+    /// `deadline`, and closes the connection; calls that come meanwhile run
+    /// uncached. Leases of loads that run on end by themselves. Afterwards
+    /// annotated methods run uncached, and handles return
+    /// [`ErrorKind::ShutDown`]. The embedded store has nothing to close and
+    /// stays usable.
+    pub async fn shutdown(&self, deadline: Duration) {
+        #[cfg(feature = "redis")]
+        if let Some(link) = &self.link {
+            // When loads outlive the deadline there is nothing more to wait for.
+            drop(tokio::time::timeout(deadline, self.engine.close()).await);
+            link.close().await;
+            return;
+        }
+        drop(tokio::time::timeout(deadline, self.engine.idle()).await);
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut runtime = f.debug_struct("Runtime");
+        #[cfg(feature = "redis")]
+        if let Some(link) = &self.link {
+            runtime.field("server", &link.server());
+        }
+        runtime
+            .field("health", &self.health())
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// For `runtime = …` in an attribute, whatever holds the runtime there.
+#[doc(hidden)]
+pub fn engine_of<R: Borrow<Runtime> + ?Sized>(runtime: &R) -> Option<&Engine> {
+    Some(&runtime.borrow().engine)
+}
