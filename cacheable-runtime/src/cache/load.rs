@@ -18,6 +18,10 @@ use crate::codec::{self, CodecId, EncodeError};
 use crate::policy;
 use crate::sync::random;
 
+/// Room for most values, in bytes, so that writing one does not grow a buffer
+/// step by step.
+const TYPICAL_PAYLOAD: usize = 256;
+
 /// The right, and the duty, to run the body.
 pub(crate) struct Load {
     call: Box<Cached>,
@@ -194,7 +198,7 @@ impl Cached {
         let policy = &self.policy;
         let schema =
             codec::schema::<T>(policy.codec, policy.schema).of_version(self.location.version);
-        let mut payload = Vec::new();
+        let mut payload = Vec::with_capacity(TYPICAL_PAYLOAD);
         let codec = codec::encode(
             &schema,
             value,
