@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use once_cell::sync::Lazy;
 use tokio::runtime::Handle;
+use tokio::task::unconstrained;
 
 /// A future behind a pointer, for traits that are used as objects.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,9 +41,8 @@ pub(crate) fn random() -> u64 {
 pub(crate) fn start(runtime: Option<&Handle>, future: impl Future<Output = ()> + Send + 'static) {
     let _entered = runtime.map(Handle::enter);
     let mut future = Box::pin(future);
-    let polled = future
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()));
+    // A task that has used up its turn could send nothing.
+    let polled = pin!(unconstrained(future.as_mut())).poll(&mut Context::from_waker(Waker::noop()));
     if let (Poll::Pending, Some(runtime)) = (polled, runtime) {
         runtime.spawn(future);
     }
@@ -61,5 +61,27 @@ pub(crate) async fn detached<T: Send + 'static>(
         (Poll::Ready(value), _) => Some(value),
         (Poll::Pending, Some(runtime)) => runtime.spawn(future).await.ok(),
         (Poll::Pending, None) => Some(future.await),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_started_begins_at_once_whatever_its_task_has_done_before() {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+        let mut sender = Some(sender);
+        std::future::poll_fn(|context| {
+            // Until the task has used up its turn.
+            while pin!(tokio::task::consume_budget()).poll(context).is_ready() {}
+            let sender = sender.take().expect("this is polled once");
+            start(Some(&Handle::current()), async move {
+                sender.send(1).await.expect("the receiver is there");
+            });
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(receiver.try_recv(), Ok(1));
     }
 }

@@ -10,6 +10,7 @@ mod handle_load;
 mod handle_values;
 mod interleavings;
 mod source;
+mod standstills;
 mod stores;
 
 /// Makes each case, an `async fn(Store)`, a test on every store.

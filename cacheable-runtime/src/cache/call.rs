@@ -168,10 +168,11 @@ impl Call {
         let value = S::value(&kept);
         let share = || Landing::Value(S::share(&kept) as Shared);
         match codec::hidden(value) {
-            Hidden::None => Box::pin(load.absent()).await,
+            // A shape that has a nothing of its own would restore that one.
+            Hidden::None if S::absent().is_none() => Box::pin(load.absent()).await,
             Hidden::Err => load.failed(),
-            Hidden::Value if unless(value) => Box::pin(load.share(share)).await,
-            Hidden::Value => {
+            _ if unless(value) => Box::pin(load.share(share)).await,
+            _ => {
                 let encoded = load.call().encode(value);
                 if let Some(load) = Box::pin(load.store(encoded)).await {
                     Box::pin(load.share(share)).await;

@@ -292,10 +292,14 @@ impl<'a> Pulse<'a> {
         if let Some(leader) = self.leader {
             leader.show_life();
         }
-        timer.set(tokio::time::sleep(interval));
-        // So that the new timer wakes this task.
-        let registered = timer.as_mut().poll(context);
-        debug_assert!(registered.is_pending());
+        // Until one is sure to wake this task: where a thread is held up, a
+        // new timer may be over before it is polled.
+        loop {
+            timer.set(tokio::time::sleep(interval));
+            if timer.as_mut().poll(context).is_pending() {
+                break;
+            }
+        }
         self.renew();
     }
 

@@ -18,7 +18,7 @@ use super::invalidate::Targets;
 use super::load::{Encoded, Pulse};
 use super::shape::{CachedShape, Divided};
 use super::site::{Location, MethodKey};
-use crate::codec::EncodeError;
+use crate::codec::{self, EncodeError, Hidden};
 use crate::sync::{detached, start};
 
 /// A `#[cache_put]` method: a static in its expansion.
@@ -116,7 +116,9 @@ impl PutCall {
             }
         };
         let value = S::value(&kept);
-        let encoded = (!unless(value)).then(|| seized.call.encode(value));
+        // In generic code it may turn out to be nothing, or an error.
+        let keeps = codec::hidden(value) == Hidden::Value && !unless(value);
+        let encoded = keeps.then(|| seized.call.encode(value));
         Box::pin(seized.keep(encoded)).await;
         S::rejoin(kept)
     }
@@ -166,7 +168,7 @@ impl Seized {
         std::future::poll_fn(|context| {
             let polled = {
                 // The body may read what it replaces.
-                let _inside = flight::enter(None, lease.clone());
+                let _inside = flight::enter_put(&self.call.key, lease.clone());
                 body.as_mut().poll(context)
             };
             if polled.is_pending() {

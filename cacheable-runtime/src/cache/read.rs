@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::call::{Cached, ValueType};
 use super::flight::{self, Boarded, Landing, Leader, Lease, Shared};
 use super::load::Load;
-use super::{Engine, site};
+use super::{Engine, Settings, site};
 use crate::codec::envelope::{self, Header, Opened};
 use crate::error::{Error, ErrorKind};
 
@@ -25,6 +25,10 @@ const MAX_DISPERSALS: usize = 8;
 impl Cached {
     /// Joins the flight of this key, or leads it to the store.
     pub(crate) async fn find(self: Box<Self>, value: &'static ValueType) -> Found {
+        // Whoever leads the flight waits for the lease of that put.
+        if flight::replaces(&self.key) {
+            return Found::Nothing(Load::alone(self));
+        }
         for _ in 0..MAX_DISPERSALS {
             let flights = self.engine.flights();
             let boarded = flights
@@ -55,10 +59,6 @@ impl Cached {
                     leader.lease = None;
                     break;
                 }
-                Ok(Asked::Busy) => {
-                    leader.lease = None;
-                    return Found::Nothing(Load::new(self, leader));
-                }
                 Err(error) => {
                     self.remote_failed("read", &error);
                     if let Some(lease) = leader.lease.take() {
@@ -73,7 +73,7 @@ impl Cached {
 
     async fn ask(&self, value: &ValueType, leader: &mut Leader) -> Result<Asked, Error> {
         let remote = self.engine.remote();
-        let mut patience = Patience::new(self.engine.settings().lease, flight::is_inside());
+        let mut patience = Patience::new(self.engine.settings());
         loop {
             let present = match remote.get(&self.key).await? {
                 Some(bytes) => bytes,
@@ -97,13 +97,11 @@ impl Cached {
                     return Ok(Asked::Leased);
                 }
                 Seen::Lease if flight::holds(&present) => return Ok(Asked::Own),
-                Seen::Lease => {
-                    if !patience.wait(present).await {
-                        return Ok(Asked::Busy);
-                    }
-                    leader.show_life();
-                }
-                Seen::Useless => {
+                Seen::Lease if patience.wait(&present).await => leader.show_life(),
+                // Also a lease that was waited for long enough: its holder
+                // stores nothing, and what is loaded here proves itself by a
+                // lease all the same.
+                Seen::Lease | Seen::Useless => {
                     if self.acquire(leader, Some(&present)).await?.is_none() {
                         return Ok(Asked::Leased);
                     }
@@ -209,8 +207,6 @@ enum Asked {
     Leased,
     /// A body that this call is made from holds it.
     Own,
-    /// Another process holds it and does not come to an end.
-    Busy,
 }
 
 enum Seen {
@@ -223,8 +219,9 @@ enum Seen {
 /// How long to wait for another process's load, and how often to look.
 ///
 /// A load that lives is waited for, however long it takes: a dead one ends
-/// with its lease. A call inside a body does not wait longer than one lease,
-/// since the other load may be waiting for this very body.
+/// with its lease, or, in a store whose leases do not end, is given up after a
+/// long time. A call inside a body does not wait longer than one lease, since
+/// the other load may be waiting for this very body.
 struct Patience {
     left: Duration,
     pause: Duration,
@@ -233,9 +230,16 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(lease: Duration, inside: bool) -> Self {
+    fn new(settings: &Settings) -> Self {
+        let left = if flight::is_inside() {
+            settings.lease
+        } else if settings.renews {
+            Duration::MAX
+        } else {
+            settings.lease * flight::LONGEST_WAIT
+        };
         Self {
-            left: if inside { lease } else { Duration::MAX },
+            left,
             pause: Duration::from_millis(2),
             lease: Vec::new(),
             loads: 0,
@@ -243,10 +247,10 @@ impl Patience {
     }
 
     /// Waits for the load under `lease`. `false`: it is used up.
-    async fn wait(&mut self, lease: Vec<u8>) -> bool {
+    async fn wait(&mut self, lease: &[u8]) -> bool {
         const LONGEST_PAUSE: Duration = Duration::from_millis(25);
         if self.lease != lease {
-            self.lease = lease;
+            self.lease = lease.to_vec();
             self.loads += 1;
         }
         // Without a timer there is no waiting.

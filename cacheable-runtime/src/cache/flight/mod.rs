@@ -23,10 +23,10 @@ use std::time::{Duration, Instant};
 use once_cell::sync::Lazy;
 use tokio::sync::Notify;
 
-pub(crate) use nested::{Inside, Lease, enter, holds, is_inside};
+pub(crate) use nested::{Inside, Lease, enter_put, holds, is_inside, replaces};
 
 use crate::sync::{lock, unique};
-use nested::Noted;
+use nested::{By, Noted};
 
 /// A decoded value, shared between the callers of one flight.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -104,7 +104,7 @@ enum Phase {
 
 /// Waits of this many times the patience end, whatever the leader does: it may
 /// wait for this call in a way that cannot be seen, through a task of its own.
-const LONGEST_WAIT: u32 = 10;
+pub(crate) const LONGEST_WAIT: u32 = 10;
 
 /// Milliseconds on a clock of this process.
 fn now() -> u64 {
@@ -205,8 +205,13 @@ impl Flights {
     fn give_up(&self, flight: &Arc<Flight>) {
         self.close(flight);
         if flight.end(Phase::Dispersed) {
-            let lease = lock(&flight.state).loading.take();
-            self.abandon(flight, lease);
+            let mut state = lock(&flight.state);
+            // The latter if the heir of the seat is polled no more.
+            let leases = [state.loading.take(), state.left_behind.take()];
+            drop(state);
+            for lease in leases {
+                self.abandon(flight, lease);
+            }
         }
     }
 
@@ -360,6 +365,7 @@ impl Leader {
 
     /// From here on the body runs.
     pub(crate) fn loading(&self) {
+        self.show_life();
         let mut state = lock(&self.flight.state);
         if matches!(state.phase, Phase::Asked) {
             state.phase = Phase::Loading;
@@ -397,7 +403,7 @@ impl Leader {
     /// Marks this thread as being inside the flight's body until the guard is
     /// dropped.
     pub(crate) fn enter(&self) -> Inside {
-        enter(Some(self.flight.id), self.lease.clone())
+        nested::enter(By::Flight(self.flight.id), self.lease.clone())
     }
 }
 

@@ -19,8 +19,15 @@ pub(crate) type Lease = Arc<[u8]>;
 
 /// A body that is being polled.
 struct Frame {
-    flight: Option<FlightId>,
+    by: By,
     lease: Option<Lease>,
+}
+
+/// Whose body it is.
+pub(super) enum By {
+    Flight(FlightId),
+    /// A put of this key.
+    Put(Arc<str>),
 }
 
 thread_local! {
@@ -34,9 +41,14 @@ thread_local! {
 static WAITS: Lazy<Mutex<HashMap<FlightId, Vec<FlightId>>>> = Lazy::new(Mutex::default);
 
 /// Marks this thread as being inside a body until the guard is dropped.
-pub(crate) fn enter(flight: Option<FlightId>, lease: Option<Lease>) -> Inside {
-    FRAMES.with_borrow_mut(|frames| frames.push(Frame { flight, lease }));
+pub(super) fn enter(by: By, lease: Option<Lease>) -> Inside {
+    FRAMES.with_borrow_mut(|frames| frames.push(Frame { by, lease }));
     Inside(())
+}
+
+/// As [`enter`], for the body of a put.
+pub(crate) fn enter_put(key: &Arc<str>, lease: Option<Lease>) -> Inside {
+    enter(By::Put(Arc::clone(key)), lease)
 }
 
 /// See [`enter`].
@@ -61,9 +73,25 @@ pub(crate) fn holds(lease: &[u8]) -> bool {
     })
 }
 
+/// Whether this is called from the body of a put of this key.
+pub(crate) fn replaces(key: &str) -> bool {
+    FRAMES.with_borrow(|frames| {
+        let mut bodies = frames.iter().map(|frame| &frame.by);
+        bodies.any(|by| matches!(by, By::Put(replaced) if **replaced == *key))
+    })
+}
+
 /// The flights whose bodies this is called from.
 pub(super) fn flights() -> Vec<FlightId> {
-    FRAMES.with_borrow(|frames| frames.iter().filter_map(|frame| frame.flight).collect())
+    FRAMES.with_borrow(|frames| {
+        let bodies = frames.iter().map(|frame| &frame.by);
+        bodies
+            .filter_map(|by| match by {
+                By::Flight(flight) => Some(*flight),
+                By::Put(_) => None,
+            })
+            .collect()
+    })
 }
 
 /// A wait that is noted, until it is dropped.

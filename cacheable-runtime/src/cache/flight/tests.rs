@@ -230,6 +230,23 @@ fn an_invalidation_gives_up_the_lease_of_a_leader_that_left() {
 }
 
 #[test]
+fn who_gives_up_a_seat_that_its_heir_does_not_take_gives_up_its_lease() {
+    let field = Field::new();
+    let mut leader = field.lead("k");
+    leader.lease = Some(Lease::from(&b"lease"[..]));
+    // Its notice is the first's, which is polled no more.
+    let (first, mut second) = (field.wait("k"), field.wait("k"));
+    let flight = Arc::clone(&leader.flight);
+    drop(leader);
+    field.flights.give_up(&flight);
+    assert!(matches!(poll(&mut second), Poll::Ready(Boarded::Dispersed)));
+    assert_eq!(field.abandoned(), [b"lease".to_vec()]);
+    drop((first, second));
+    assert_eq!(field.abandoned().len(), 1);
+    field.is_empty();
+}
+
+#[test]
 fn the_lease_of_a_dispersed_leader_is_given_up_not_handed_over() {
     let field = Field::new();
     let mut leader = field.lead("k");
