@@ -56,7 +56,11 @@ pub(crate) async fn detached<T: Send + 'static>(
 ) -> Option<T> {
     let mut future = Box::pin(future);
     // Without a wait there is nothing to detach.
-    let first = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+    let first = std::future::poll_fn(|context| {
+        // Timers that it starts now must live where it goes on.
+        let _entered = runtime.map(Handle::enter);
+        Poll::Ready(future.as_mut().poll(context))
+    });
     match (first.await, runtime) {
         (Poll::Ready(value), _) => Some(value),
         (Poll::Pending, Some(runtime)) => runtime.spawn(future).await.ok(),

@@ -53,7 +53,6 @@ impl Supervisor {
                     if said {
                         tracing::info!(server = %self.address, "connected again");
                     }
-                    said = false;
                     self.publish.send_replace(State::Up(connection.clone()));
                     let up = Instant::now();
                     let error = self.watch(connection).await;
@@ -61,6 +60,7 @@ impl Supervisor {
                     self.publish.send_replace(State::Down(error));
                     if up.elapsed() > HEARTBEAT {
                         failures = 0;
+                        said = false;
                     } else {
                         // A link that breaks as soon as it is made is no better
                         // than none.

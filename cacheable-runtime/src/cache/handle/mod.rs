@@ -109,6 +109,7 @@ impl Cache {
         T: Serialize + ToOwned + ?Sized + 'static,
         T::Owned: DeserializeOwned + 'static,
     {
+        let _busy = self.engine.busy();
         let (key, sealed, ttl) = self.seal(key, value, ttl)?;
         self.engine.flights().disperse(|covered| covered == key);
         let stored = self.engine.remote().set(&key, sealed, ttl).await;
@@ -133,6 +134,7 @@ impl Cache {
         T::Owned: DeserializeOwned + 'static,
         K: IntoKey,
     {
+        let _busy = self.engine.busy();
         let sealed = entries
             .into_iter()
             .map(|(key, value)| self.seal(key, value, ttl))
