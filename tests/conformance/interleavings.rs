@@ -308,6 +308,26 @@ async fn shutdown_lets_a_removal_end() {
     shutdown.await.unwrap();
 }
 
+#[tokio::test]
+async fn shutdown_waits_for_a_set() {
+    let server = RedisServer::start();
+    let runtime = on(&server).await;
+    let cache = runtime.cache();
+    hold_writes(&server);
+    let set = tokio::spawn(async move { cache.set("key", &1_u8, Duration::from_secs(60)).await });
+    received(&server, "set").await;
+    let shutdown = tokio::spawn({
+        let runtime = runtime.clone();
+        async move { runtime.shutdown(PATIENCE).await }
+    });
+    // Time enough for a shutdown that does not wait.
+    eventually_or_not(Duration::from_millis(300), || shutdown.is_finished()).await;
+    assert!(!shutdown.is_finished(), "it did not wait");
+    go_on(&server);
+    set.await.unwrap().unwrap();
+    shutdown.await.unwrap();
+}
+
 async fn eventually_or_not(longest: Duration, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() && start.elapsed() < longest {
