@@ -161,6 +161,60 @@ async fn a_put_cancelled_while_it_seizes_leaves_no_lease_behind() {
     assert_eq!(next.expect("it waited for the lease of nobody"), Ok(1));
 }
 
+/// The put waits for the body of "ring", which waits for a reader, who waits
+/// for the lease of the put: no single task sees the whole ring.
+#[tokio::test]
+async fn a_ring_through_a_put_ends_with_one_lease() {
+    let builder = Runtime::builder().lease(Duration::from_secs(1));
+    let source = Arc::new(Source::new(builder.build().await.unwrap()));
+    let cache = source.runtime.cache();
+    let waits = |label: &str| source.runtime.observe().method(label).waits;
+    let gate = Arc::new(Semaphore::new(0));
+    let ring = tokio::spawn({
+        let (cache, source, gate) = (cache.clone(), Arc::clone(&source), Arc::clone(&gate));
+        async move {
+            let body = || async {
+                pass(gate).await;
+                source.read(7).await
+            };
+            cache.get_or_load("ring", policy(), body).await
+        }
+    });
+    while source.runtime.observe().method("cache").loads < 1 {
+        tokio::task::yield_now().await;
+    }
+    let put = tokio::spawn({
+        let source = Arc::clone(&source);
+        async move {
+            let body = async move {
+                let load = || async { Ok::<u64, Broken>(0) };
+                drop(cache.get_or_load("ring", policy(), load).await);
+            };
+            source.replace(7, body).await
+        }
+    });
+    while waits("cache") < 1 {
+        tokio::task::yield_now().await;
+    }
+    let reader = tokio::spawn({
+        let source = Arc::clone(&source);
+        async move { source.read(7).await }
+    });
+    // It leads before the body of "ring" asks, since it was spawned before.
+    tokio::task::yield_now().await;
+    gate.add_permits(1);
+    let all = async {
+        (
+            put.await.unwrap(),
+            ring.await.unwrap(),
+            reader.await.unwrap(),
+        )
+    };
+    let (put, ..) = tokio::time::timeout(SOON, all).await.expect("a ring");
+    assert_eq!(put, Ok(2));
+    assert!(waits("source.read") >= 1, "there was no ring");
+}
+
 /// A value with puts that can be held before and after they write.
 struct Slow {
     runtime: Runtime,
