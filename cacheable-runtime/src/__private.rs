@@ -5,11 +5,14 @@ pub use crate::cache::call::Call;
 pub use crate::cache::invalidate::{Invalidate, Invalidation};
 pub use crate::cache::put::{Put, PutCall};
 pub use crate::cache::shape::{
-    ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, Divided, FallibleShape, Kind, Shape,
+    AbsentShape, ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, Divided, FallibleShape,
+    Kind, Shape, absent_of,
 };
 pub use crate::cache::site::{Location, MethodKey, Site};
+pub use crate::cache::tags::{Tags, keep_all, never_late, no_tags};
 pub use crate::key::KeyWriter;
 pub use crate::runtime::engine_of as runtime;
+pub use crate::sync::BoxFuture;
 
 /// The installed runtime.
 pub fn global() -> Option<&'static Engine> {

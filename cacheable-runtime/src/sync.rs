@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 
 /// A future behind a pointer, for traits that are used as objects.
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Locks without regard to poison: no code of ours panics while it holds a
 /// lock, and a user's panic must not spread to other callers.

@@ -14,11 +14,14 @@ use super::flight::{Landing, Shared};
 use super::read::Found;
 use super::shape::{CachedShape, Divided};
 use super::site::{Location, Site};
+use super::tags::Tags;
 use super::{Busy, Engine};
 use crate::codec::{self, CodecChoice, CodecId, DecodeError, Hidden, Schema};
 use crate::error::Error;
+use crate::key::KeyWriter;
 use crate::observe::Counters;
-use crate::policy::Policy;
+use crate::policy::Rules;
+use crate::sync::BoxFuture;
 
 /// One call, ready to run.
 #[must_use = "a call does nothing until it is run"]
@@ -35,7 +38,8 @@ pub(crate) struct Cached {
     pub(crate) identity: u64,
     /// With the namespace.
     pub(crate) key: Arc<str>,
-    pub(crate) policy: Policy,
+    pub(crate) rules: Rules,
+    pub(crate) tags: Vec<String>,
     /// A shutdown waits for it.
     pub(crate) _busy: Busy,
 }
@@ -59,7 +63,8 @@ impl Call {
                 location: site.location(),
                 identity: site.identity(closure),
                 key: engine.full(&key).into(),
-                policy: site.policy.clone(),
+                rules: site.rules,
+                tags: Vec::new(),
                 _busy: engine.busy(),
                 engine: engine.clone(),
             }))),
@@ -96,7 +101,7 @@ impl Call {
     /// `ttl`, when it is an expression.
     pub fn ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
         if let Some(call) = &mut self.0 {
-            call.policy.ttl = ttl();
+            call.rules.ttl = ttl();
         }
         self
     }
@@ -104,7 +109,7 @@ impl Call {
     /// `none_ttl`, when it is an expression.
     pub fn none_ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
         if let Some(call) = &mut self.0 {
-            call.policy.none_ttl = Some(ttl());
+            call.rules.none_ttl = Some(ttl());
         }
         self
     }
@@ -112,9 +117,95 @@ impl Call {
     /// `local_ttl`, when it is an expression.
     pub fn local_ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
         if let Some(call) = &mut self.0 {
-            call.policy.local_ttl = Some(ttl());
+            call.rules.local_ttl = Some(ttl());
         }
         self
+    }
+
+    /// `stale_while_revalidate`, when it is an expression.
+    pub fn stale_while_revalidate(mut self, window: impl FnOnce() -> Duration) -> Self {
+        if let Some(call) = &mut self.0 {
+            call.rules.stale_while_revalidate = window();
+        }
+        self
+    }
+
+    /// `stale_if_error`, when it is an expression.
+    pub fn stale_if_error(mut self, window: impl FnOnce() -> Duration) -> Self {
+        if let Some(call) = &mut self.0 {
+            call.rules.stale_if_error = window();
+        }
+        self
+    }
+
+    /// `retry_after`, when it is an expression.
+    pub fn retry_after(mut self, pause: impl FnOnce() -> Duration) -> Self {
+        if let Some(call) = &mut self.0 {
+            call.rules.retry_after = pause();
+        }
+        self
+    }
+
+    /// `load_timeout`, when it is an expression.
+    pub fn load_timeout(mut self, timeout: impl FnOnce() -> Duration) -> Self {
+        if let Some(call) = &mut self.0 {
+            call.rules.load_timeout = Some(timeout());
+        }
+        self
+    }
+
+    /// A tag that is made of the arguments.
+    pub fn tag(mut self, _text: impl FnOnce(&mut KeyWriter)) -> Self {
+        let _ = &mut self.0;
+        self
+    }
+
+    /// What refreshes the entry in the background: this very call once more,
+    /// on owned arguments.
+    pub fn refresh(mut self, _again: impl FnOnce() -> BoxFuture<'static, ()>) -> Self {
+        let _ = &mut self.0;
+        self
+    }
+
+    /// As [`run`](Self::run), with all that an attribute can ask for: tags
+    /// that come from the value, and what is returned when the body has not
+    /// ended at its `load_timeout`.
+    pub async fn run_full<S, F, U, G, L>(
+        self,
+        shape: S,
+        body: Pin<&mut F>,
+        unless: U,
+        _tags: G,
+        _late: L,
+    ) -> S::Return
+    where
+        S: CachedShape,
+        F: Future<Output = S::Return>,
+        U: FnOnce(&S::Stored) -> bool,
+        G: FnOnce(&S::Stored, &mut Tags),
+        L: FnOnce() -> S::Return,
+    {
+        self.run_unless(shape, body, unless).await
+    }
+
+    /// As [`run_full`](Self::run_full), over a body that can outlive the
+    /// caller, so that a refresh runs in the background.
+    pub async fn run_owned<S, F, U, G, L>(
+        self,
+        shape: S,
+        body: F,
+        unless: U,
+        _tags: G,
+        _late: L,
+    ) -> S::Return
+    where
+        S: CachedShape + Send + 'static,
+        F: Future<Output = S::Return> + Send + 'static,
+        U: FnOnce(&S::Stored) -> bool + Send + 'static,
+        G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
+        L: FnOnce() -> S::Return,
+    {
+        self.run_unless(shape, std::pin::pin!(body), unless).await
     }
 
     /// Answers from the cache, or runs `body` and keeps what it returns.

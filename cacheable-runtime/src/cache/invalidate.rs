@@ -107,6 +107,11 @@ impl Invalidate {
         self
     }
 
+    /// Adds a tag; its text is made now, before the body.
+    pub fn tag(self, _text: impl FnOnce(&mut KeyWriter)) -> Self {
+        self
+    }
+
     /// Removes before the body, too.
     pub fn before(mut self) -> Self {
         if let Some(begun) = &mut self.0 {

@@ -86,7 +86,7 @@ impl Load {
 
     /// The body returned nothing.
     pub(crate) async fn absent(self) {
-        let Some(ttl) = self.call.policy.none_ttl else {
+        let Some(ttl) = self.call.rules.none_ttl else {
             return self.share(|| Landing::Absent).await;
         };
         let encoded = Encoded {
@@ -108,7 +108,7 @@ impl Load {
     pub(crate) async fn store(self, encoded: Result<Encoded, EncodeError>) -> Option<Self> {
         match encoded {
             Ok(encoded) => {
-                let ttl = self.call.policy.ttl;
+                let ttl = self.call.rules.ttl;
                 self.fill(encoded, ttl, false).await
             }
             Err(error) => {
@@ -195,9 +195,9 @@ impl Cached {
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        let policy = &self.policy;
+        let rules = &self.rules;
         let schema =
-            codec::schema::<T>(policy.codec, policy.schema).of_version(self.location.version);
+            codec::schema::<T>(rules.codec, rules.schema).of_version(self.location.version);
         let mut payload = Vec::with_capacity(TYPICAL_PAYLOAD);
         let codec = codec::encode(
             &schema,
@@ -221,7 +221,7 @@ impl Cached {
         absent: bool,
         load: Duration,
     ) -> Option<(Vec<u8>, Duration)> {
-        let life = policy::life(ttl, self.policy.jitter, random())?;
+        let life = policy::life(ttl, self.rules.jitter, random())?;
         let now = self.engine.clock().now();
         let expiry = now.saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
         let header = Header {

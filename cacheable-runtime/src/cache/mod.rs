@@ -14,6 +14,7 @@ pub(crate) mod put;
 mod read;
 pub(crate) mod shape;
 pub(crate) mod site;
+pub(crate) mod tags;
 
 use std::fmt;
 use std::sync::Arc;

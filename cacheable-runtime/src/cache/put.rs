@@ -45,7 +45,7 @@ impl Put {
             counters.bypassed();
             return PutCall(None);
         }
-        let policy = key.policy();
+        let rules = key.rules();
         match key.text {
             Ok(text) => PutCall(Some(Box::new(Cached {
                 engine: engine.clone(),
@@ -55,7 +55,8 @@ impl Put {
                 identity: key.identity,
                 key: engine.full(&text).into(),
                 _busy: engine.busy(),
-                policy,
+                rules,
+                tags: Vec::new(),
             }))),
             Err(error) => {
                 counters.invalidation_failed();
@@ -200,7 +201,7 @@ impl Seized {
     /// `false`: what was there before may still be.
     async fn fill(&mut self, encoded: Option<Encoded>) -> bool {
         let call = &self.call;
-        let seal = |encoded| call.seal(&encoded, call.policy.ttl, false, Duration::ZERO);
+        let seal = |encoded| call.seal(&encoded, call.rules.ttl, false, Duration::ZERO);
         let (Some((sealed, life)), Some(lease)) = (encoded.and_then(seal), &self.lease) else {
             return false;
         };

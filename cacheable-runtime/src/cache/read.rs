@@ -154,9 +154,9 @@ impl Cached {
         if header.absent {
             return Seen::Value(header, std::sync::Arc::new(()));
         }
-        let schema = (value.schema)(self.policy.codec, self.policy.schema);
+        let schema = (value.schema)(self.rules.codec, self.rules.schema);
         let schema = schema.of_version(self.location.version);
-        if header.fingerprint != schema.fingerprint || !self.policy.codec.accepts(header.codec) {
+        if header.fingerprint != schema.fingerprint || !self.rules.codec.accepts(header.codec) {
             return self.undecodable(&"it was written for another form of this type");
         }
         match (value.decode)(header.codec, payload) {

@@ -337,3 +337,18 @@ macro_rules! fallible {
     )+};
 }
 fallible!(Fallible<T, E>, FallibleArc<T, E>, FallibleOptional<T, E>, FallibleOptionalArc<T, E>);
+
+/// A shape that has a nothing to return.
+#[diagnostic::on_unimplemented(
+    message = "`load_timeout` does not know what this method returns when its time is up",
+    label = "this return type has no `None` to stand for it",
+    note = "write `timeout_error = <expression>` for a `Result`, or return an `Option`"
+)]
+pub trait AbsentShape: Shape {}
+impl<T> AbsentShape for Optional<T> where Self: Shape {}
+impl<T> AbsentShape for OptionalArc<T> where Self: Shape {}
+
+/// What a method without `timeout_error` returns when its time is up.
+pub fn absent_of<S: AbsentShape>(_: S) -> S::Return {
+    S::absent().expect("this shape has an absence")
+}

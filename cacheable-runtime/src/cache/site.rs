@@ -16,7 +16,7 @@ use super::call::Call;
 use crate::codec::CodecChoice;
 use crate::error::Error;
 use crate::key::{IntoKey, Key, KeyWriter};
-use crate::policy::Policy;
+use crate::policy::Rules;
 use crate::sync::lock;
 
 /// Where an annotated method is.
@@ -42,7 +42,7 @@ pub struct Site {
     method: &'static str,
     location: Location,
     label: Option<&'static str>,
-    pub(crate) policy: Policy,
+    pub(crate) rules: Rules,
     start: OnceCell<String>,
     full_label: OnceCell<String>,
     identity: OnceCell<(&'static str, u64)>,
@@ -56,7 +56,7 @@ impl Site {
             method,
             location,
             label: None,
-            policy: Policy::new(Duration::ZERO),
+            rules: Rules::new(Duration::ZERO),
             start: OnceCell::new(),
             full_label: OnceCell::new(),
             identity: OnceCell::new(),
@@ -65,43 +65,79 @@ impl Site {
 
     /// `ttl`, when it is a literal.
     pub const fn ttl_millis(mut self, millis: u64) -> Self {
-        self.policy.ttl = Duration::from_millis(millis);
+        self.rules.ttl = Duration::from_millis(millis);
         self
     }
 
     /// `none_ttl`
     pub const fn none_ttl_millis(mut self, millis: u64) -> Self {
-        self.policy.none_ttl = Some(Duration::from_millis(millis));
+        self.rules.none_ttl = Some(Duration::from_millis(millis));
         self
     }
 
     /// `jitter`
     pub const fn jitter(mut self, share: f64) -> Self {
-        self.policy = self.policy.jitter(share);
+        self.rules = self.rules.jitter(share);
         self
     }
 
     /// `local`
     pub const fn local(mut self, local: bool) -> Self {
-        self.policy.local = local;
+        self.rules.local = local;
         self
     }
 
     /// `local_ttl`
     pub const fn local_ttl_millis(mut self, millis: u64) -> Self {
-        self.policy.local_ttl = Some(Duration::from_millis(millis));
+        self.rules.local_ttl = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// `stale_while_revalidate`
+    pub const fn stale_while_revalidate_millis(mut self, millis: u64) -> Self {
+        self.rules.stale_while_revalidate = Duration::from_millis(millis);
+        self
+    }
+
+    /// `stale_if_error`
+    pub const fn stale_if_error_millis(mut self, millis: u64) -> Self {
+        self.rules.stale_if_error = Duration::from_millis(millis);
+        self
+    }
+
+    /// `retry_after`
+    pub const fn retry_after_millis(mut self, millis: u64) -> Self {
+        self.rules.retry_after = Duration::from_millis(millis);
+        self
+    }
+
+    /// `refresh_ahead`
+    pub const fn refresh_ahead(mut self, share: f64) -> Self {
+        self.rules = self.rules.refresh_ahead(share);
+        self
+    }
+
+    /// `beta`
+    pub const fn beta(mut self, beta: f64) -> Self {
+        self.rules = self.rules.beta(beta);
+        self
+    }
+
+    /// `load_timeout`
+    pub const fn load_timeout_millis(mut self, millis: u64) -> Self {
+        self.rules.load_timeout = Some(Duration::from_millis(millis));
         self
     }
 
     /// `codec`
     pub const fn codec(mut self, codec: CodecChoice) -> Self {
-        self.policy = self.policy.codec(codec);
+        self.rules.codec = codec;
         self
     }
 
     /// `schema`
     pub const fn schema(mut self, schema: u64) -> Self {
-        self.policy = self.policy.schema(schema);
+        self.rules.schema = schema;
         self
     }
 
@@ -266,17 +302,29 @@ impl<R> MethodKey<R> {
         self
     }
 
+    /// A tag of the entry that is made of the arguments.
+    #[doc(hidden)]
+    pub fn tag(self, _text: impl FnOnce(&mut KeyWriter)) -> Self {
+        self
+    }
+
+    /// The entry has tags that come from its value.
+    #[doc(hidden)]
+    pub fn tagged_by_value(self) -> Self {
+        self
+    }
+
     #[doc(hidden)]
     pub fn kind(&self) -> super::shape::Kind<R> {
         super::shape::Kind::new()
     }
 
-    pub(crate) fn policy(&self) -> Policy {
-        let mut policy = self.site.policy.clone();
+    pub(crate) fn rules(&self) -> Rules {
+        let mut rules = self.site.rules;
         if let Some(ttl) = self.ttl {
-            policy.ttl = ttl;
+            rules.ttl = ttl;
         }
-        policy
+        rules
     }
 }
 

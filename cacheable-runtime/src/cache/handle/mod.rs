@@ -20,7 +20,7 @@ use crate::codec::{self, CodecChoice, CodecId};
 use crate::error::{Error, ErrorKind};
 use crate::key::IntoKey;
 use crate::pattern::IntoPattern;
-use crate::policy::Policy;
+use crate::policy::{Policy, Rules};
 pub use clear::Clear;
 
 /// Entries under keys of one's own.
@@ -179,7 +179,8 @@ impl Cache {
                 location: Location::of_handle("Cache::get_or_load"),
                 identity: 0,
                 key: key.into(),
-                policy,
+                rules: policy.rules,
+                tags: policy.tags,
                 _busy: self.engine.busy(),
             }),
             Err(error) => {
@@ -337,7 +338,8 @@ impl Cache {
             location: Location::of_handle("Cache::set"),
             identity: 0,
             key: key.as_str().into(),
-            policy: Policy::new(ttl).jitter(0.0),
+            rules: Rules::new(ttl).jitter(0.0),
+            tags: Vec::new(),
             _busy: self.engine.busy(),
         };
         let encoded = crate::cache::load::Encoded {
