@@ -86,6 +86,8 @@ pub mod step {
             hard_expiry_ms: 5,
             load_micros: 6,
             tag_stamp: 7,
+            serial: 8,
+            stand_in: false,
             tags: Vec::new(),
         };
         Ok(envelope::seal(key.as_bytes(), &header, payload)?)

@@ -2,6 +2,7 @@
 
 #[doc(hidden)]
 pub mod __private;
+mod bus;
 mod cache;
 mod codec;
 mod config;
@@ -9,6 +10,7 @@ mod config;
 mod conn;
 mod error;
 mod key;
+mod local;
 mod observe;
 mod pattern;
 mod policy;
@@ -30,7 +32,7 @@ pub use codec::fuzzing as __fuzz;
 pub use codec::{CodecChoice, CodecId};
 pub use error::{Error, ErrorKind};
 pub use key::{IntoKey, Key};
-pub use observe::{MethodCounts, Observation};
+pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
 pub use runtime::{Builder, MIB, Runtime};

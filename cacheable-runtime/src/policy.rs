@@ -130,6 +130,19 @@ impl Policy {
         self
     }
 
+    /// The longest life at level 1, in this process. Default: as long as in
+    /// the store.
+    pub const fn local_ttl(mut self, ttl: Duration) -> Self {
+        self.rules.local_ttl = Some(ttl);
+        self
+    }
+
+    /// Whether values are kept at level 1, in this process. Default: yes.
+    pub const fn local(mut self, local: bool) -> Self {
+        self.rules.local = local;
+        self
+    }
+
     /// Which bytes values become. Default: [`CodecChoice::Auto`].
     pub const fn codec(mut self, codec: CodecChoice) -> Self {
         self.rules.codec = codec;
@@ -160,6 +173,11 @@ impl Rules {
             early: Early::Never,
             load_timeout: None,
         }
+    }
+
+    /// How long after its `ttl` a value may be of use.
+    pub(crate) fn beyond(&self) -> Duration {
+        self.stale_while_revalidate.max(self.stale_if_error)
     }
 
     pub(crate) const fn jitter(mut self, share: f64) -> Self {

@@ -53,6 +53,22 @@ impl Clock {
         }
     }
 
+    /// Milliseconds that no server sets: a time since this clock was made.
+    pub(crate) fn monotonic(&self) -> Millis {
+        self.monotonic_at(Instant::now())
+    }
+
+    /// As [`monotonic`](Self::monotonic), for another moment.
+    pub(crate) fn monotonic_at(&self, moment: Instant) -> Millis {
+        match self {
+            Self::Process(clock) => {
+                let since = moment.saturating_duration_since(clock.started);
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            }
+            Self::Manual(clock) => clock.now(),
+        }
+    }
+
     /// Follows the server: it said `server_now` in answer to a question that
     /// was on its way for `round_trip`. The true time lies within half of it.
     pub(crate) fn follow(&self, server_now: Millis, round_trip: Duration) {

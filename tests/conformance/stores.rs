@@ -61,6 +61,8 @@ impl Store {
             Place::Redis(namespace) => Runtime::builder()
                 .redis(RedisServer::shared().url())
                 .namespace(namespace)
+                // On a machine that is busy with other tests.
+                .budget(PATIENCE)
                 .require_connection(),
         };
         let runtime = adjust(builder).build().await;

@@ -5,216 +5,180 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::flight::{Landing, Shared};
+use super::Engine;
+use super::budget::Budget;
+use super::cached::Cached;
+use super::flight::Landing;
+use super::load::Load;
 use super::read::Found;
+use super::refresh::handed_over;
 use super::shape::{CachedShape, Divided};
-use super::site::{Location, Site};
-use super::tags::Tags;
-use super::{Busy, Engine};
+use super::site::Site;
+use super::tags::{Tags, add, keep_all, never_late, no_tags, tag};
 use crate::codec::{self, CodecChoice, CodecId, DecodeError, Hidden, Schema};
 use crate::error::Error;
 use crate::key::KeyWriter;
-use crate::observe::Counters;
+use crate::local::{Entry, Shared};
+use crate::observe::Outcome;
 use crate::policy::Rules;
-use crate::sync::BoxFuture;
+use crate::sync::{BoxFuture, start};
 
 /// One call, ready to run.
 #[must_use = "a call does nothing until it is run"]
-pub struct Call(Option<Box<Cached>>);
+pub struct Call {
+    state: State,
+    /// The same call once more, for a refresh in the background.
+    again: Option<BoxFuture<'static, ()>>,
+}
 
-/// What a call needs once it goes to the store.
-pub(crate) struct Cached {
-    pub(crate) engine: Engine,
-    pub(crate) counters: Arc<Counters>,
-    /// What messages call the method, and where it is.
-    pub(crate) label: &'static str,
-    pub(crate) location: Location,
-    /// 0 for a handle, which takes entries of any site.
-    pub(crate) identity: u64,
-    /// With the namespace.
-    pub(crate) key: Arc<str>,
-    pub(crate) rules: Rules,
-    pub(crate) tags: Vec<String>,
-    /// A shutdown waits for it.
-    pub(crate) _busy: Busy,
+enum State {
+    /// Only the body is run.
+    Direct,
+    /// Level 1 has what to answer with.
+    Hit(Arc<Entry>),
+    Cached(Box<Cached>),
 }
 
 impl Call {
-    pub(crate) fn new(
+    pub(crate) fn new<K: Fn(&mut KeyWriter)>(
         engine: &Engine,
         site: &'static Site,
         closure: &'static str,
-        key: Result<String, Error>,
+        key: K,
     ) -> Self {
-        let counters = engine.counters(site.label());
         if engine.is_closing() {
-            counters.bypassed();
-            return Self(None);
+            engine.counters(site.label()).bypassed();
+            return Self::direct();
         }
-        match key {
-            Ok(key) => Self(Some(Box::new(Cached {
+        let identity = site.identity(closure);
+        let local_key = engine.local_key(&site.rules, identity, &key);
+        let local = local_key.and_then(|local_key| engine.local().get(local_key));
+        if let Some(entry) = &local
+            && engine.clock().now() < entry.settled
+        {
+            return Self::from(State::Hit(local.expect("it was just looked at")));
+        }
+        let counters = engine.counters(site.label());
+        match site.text(key) {
+            Ok(key) => Self::of(Cached {
                 counters,
                 label: site.label(),
                 location: site.location(),
-                identity: site.identity(closure),
+                identity,
                 key: engine.full(&key).into(),
                 rules: site.rules,
                 tags: Vec::new(),
+                local_key,
+                local,
+                budget: Budget::new(engine.settings().budget),
+                deadline: None,
                 _busy: engine.busy(),
                 engine: engine.clone(),
-            }))),
+            }),
             Err(error) => {
-                counters.bypassed();
-                engine.observe().once(site.location().path, "key", || {
-                    tracing::warn!(
-                        method = site.label(),
-                        at = site.location().path,
-                        %error,
-                        "an argument cannot be part of a key, so these calls run uncached: \
-                         leave it out with `skip(…)`, or name what matters with `key = \"…\"`"
-                    );
-                });
-                Self(None)
+                refuse(engine, site, &error);
+                Self::direct()
             }
         }
     }
 
     pub(crate) fn of(cached: Cached) -> Self {
-        Self(Some(Box::new(cached)))
+        Self::from(State::Cached(Box::new(cached)))
+    }
+
+    pub(crate) fn hit(entry: Arc<Entry>) -> Self {
+        Self::from(State::Hit(entry))
     }
 
     /// A call that only runs its body.
     pub(crate) fn direct() -> Self {
-        Self(None)
+        Self::from(State::Direct)
     }
 
     pub(crate) fn without_runtime() -> Self {
         crate::observe::say_no_runtime();
-        Self(None)
+        Self::direct()
+    }
+
+    fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
+        if let State::Cached(call) = &mut self.state {
+            change(&mut call.rules);
+        }
+        self
     }
 
     /// `ttl`, when it is an expression.
-    pub fn ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
-        if let Some(call) = &mut self.0 {
-            call.rules.ttl = ttl();
-        }
-        self
+    pub fn ttl(self, ttl: impl FnOnce() -> Duration) -> Self {
+        self.rules(|rules| rules.ttl = ttl())
     }
 
     /// `none_ttl`, when it is an expression.
-    pub fn none_ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
-        if let Some(call) = &mut self.0 {
-            call.rules.none_ttl = Some(ttl());
-        }
-        self
+    pub fn none_ttl(self, ttl: impl FnOnce() -> Duration) -> Self {
+        self.rules(|rules| rules.none_ttl = Some(ttl()))
     }
 
     /// `local_ttl`, when it is an expression.
-    pub fn local_ttl(mut self, ttl: impl FnOnce() -> Duration) -> Self {
-        if let Some(call) = &mut self.0 {
-            call.rules.local_ttl = Some(ttl());
-        }
-        self
+    pub fn local_ttl(self, ttl: impl FnOnce() -> Duration) -> Self {
+        self.rules(|rules| rules.local_ttl = Some(ttl()))
     }
 
     /// `stale_while_revalidate`, when it is an expression.
-    pub fn stale_while_revalidate(mut self, window: impl FnOnce() -> Duration) -> Self {
-        if let Some(call) = &mut self.0 {
-            call.rules.stale_while_revalidate = window();
-        }
-        self
+    pub fn stale_while_revalidate(self, window: impl FnOnce() -> Duration) -> Self {
+        self.rules(|rules| rules.stale_while_revalidate = window())
     }
 
     /// `stale_if_error`, when it is an expression.
-    pub fn stale_if_error(mut self, window: impl FnOnce() -> Duration) -> Self {
-        if let Some(call) = &mut self.0 {
-            call.rules.stale_if_error = window();
-        }
-        self
+    pub fn stale_if_error(self, window: impl FnOnce() -> Duration) -> Self {
+        self.rules(|rules| rules.stale_if_error = window())
     }
 
     /// `retry_after`, when it is an expression.
-    pub fn retry_after(mut self, pause: impl FnOnce() -> Duration) -> Self {
-        if let Some(call) = &mut self.0 {
-            call.rules.retry_after = pause();
-        }
-        self
+    pub fn retry_after(self, pause: impl FnOnce() -> Duration) -> Self {
+        self.rules(|rules| rules.retry_after = pause())
     }
 
     /// `load_timeout`, when it is an expression.
-    pub fn load_timeout(mut self, timeout: impl FnOnce() -> Duration) -> Self {
-        if let Some(call) = &mut self.0 {
-            call.rules.load_timeout = Some(timeout());
-        }
-        self
+    pub fn load_timeout(self, timeout: impl FnOnce() -> Duration) -> Self {
+        self.rules(|rules| rules.load_timeout = Some(timeout()))
     }
 
     /// A tag that is made of the arguments.
-    pub fn tag(mut self, _text: impl FnOnce(&mut KeyWriter)) -> Self {
-        let _ = &mut self.0;
+    pub fn tag(mut self, text: impl FnOnce(&mut KeyWriter)) -> Self {
+        if let State::Cached(call) = &mut self.state {
+            match tag(text) {
+                Ok(name) => add(&mut call.tags, name),
+                Err(error) => {
+                    call.counters.bypassed();
+                    say_no_key(&call.engine, call.label, call.location.path, &error);
+                    self.state = State::Direct;
+                }
+            }
+        }
         self
     }
 
     /// What refreshes the entry in the background: this very call once more,
     /// on owned arguments.
-    pub fn refresh(mut self, _again: impl FnOnce() -> BoxFuture<'static, ()>) -> Self {
-        let _ = &mut self.0;
+    pub fn refresh(mut self, again: impl FnOnce() -> BoxFuture<'static, ()>) -> Self {
+        if let State::Cached(_) = &self.state {
+            self.again = Some(again());
+        }
         self
     }
 
-    /// As [`run`](Self::run), with all that an attribute can ask for: tags
-    /// that come from the value, and what is returned when the body has not
-    /// ended at its `load_timeout`.
-    pub async fn run_full<S, F, U, G, L>(
-        self,
-        shape: S,
-        body: Pin<&mut F>,
-        unless: U,
-        _tags: G,
-        _late: L,
-    ) -> S::Return
-    where
-        S: CachedShape,
-        F: Future<Output = S::Return>,
-        U: FnOnce(&S::Stored) -> bool,
-        G: FnOnce(&S::Stored, &mut Tags),
-        L: FnOnce() -> S::Return,
-    {
-        self.run_unless(shape, body, unless).await
-    }
-
-    /// As [`run_full`](Self::run_full), over a body that can outlive the
-    /// caller, so that a refresh runs in the background.
-    pub async fn run_owned<S, F, U, G, L>(
-        self,
-        shape: S,
-        body: F,
-        unless: U,
-        _tags: G,
-        _late: L,
-    ) -> S::Return
-    where
-        S: CachedShape + Send + 'static,
-        F: Future<Output = S::Return> + Send + 'static,
-        U: FnOnce(&S::Stored) -> bool + Send + 'static,
-        G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
-        L: FnOnce() -> S::Return,
-    {
-        self.run_unless(shape, std::pin::pin!(body), unless).await
-    }
-
     /// Answers from the cache, or runs `body` and keeps what it returns.
-    pub async fn run<S, F>(self, shape: S, body: Pin<&mut F>) -> S::Return
+    pub async fn run<S, F>(self, _: S, body: Pin<&mut F>) -> S::Return
     where
         S: CachedShape,
         F: Future<Output = S::Return>,
     {
-        self.run_unless(shape, body, |_| false).await
+        self.run_with::<S, _, _, _, _>(body, keep_all, no_tags, never_late, false)
+            .await
     }
 
     /// As [`run`](Self::run), but a value that `unless` holds for is not kept.
@@ -224,60 +188,285 @@ impl Call {
         F: Future<Output = S::Return>,
         U: FnOnce(&S::Stored) -> bool,
     {
-        let Some(call) = self.0 else {
-            return body.await;
+        self.run_with::<S, _, _, _, _>(body, unless, no_tags, never_late, false)
+            .await
+    }
+
+    /// As [`run`](Self::run), with all that an attribute can ask for: tags
+    /// that come from the value, and what is returned when the body has not
+    /// ended at its `load_timeout`.
+    pub async fn run_full<S, F, U, G, L>(
+        self,
+        _: S,
+        body: Pin<&mut F>,
+        unless: U,
+        tags: G,
+        late: L,
+    ) -> S::Return
+    where
+        S: CachedShape,
+        F: Future<Output = S::Return>,
+        U: FnOnce(&S::Stored) -> bool,
+        G: FnOnce(&S::Stored, &mut Tags),
+        L: FnOnce() -> S::Return,
+    {
+        self.run_with::<S, _, _, _, _>(body, unless, tags, late, true)
+            .await
+    }
+
+    async fn run_with<S, F, U, G, L>(
+        mut self,
+        body: Pin<&mut F>,
+        unless: U,
+        tags: G,
+        late: L,
+        tagged: bool,
+    ) -> S::Return
+    where
+        S: CachedShape,
+        F: Future<Output = S::Return>,
+        U: FnOnce(&S::Stored) -> bool,
+        G: FnOnce(&S::Stored, &mut Tags),
+        L: FnOnce() -> S::Return,
+    {
+        let again = self.again.take();
+        let (load, old) = match self.look::<S>(tagged).await {
+            Look::Landed(landing) => match restore::<S>(landing) {
+                Some(answer) => return answer,
+                None => return body.await,
+            },
+            Look::Late => return late(),
+            Look::Run => return body.await,
+            Look::Load(load) => (load, None),
+            Look::Refresh(load, old) => match again {
+                Some(again) => {
+                    refresh_behind(load, again);
+                    match restore::<S>(old) {
+                        Some(answer) => return answer,
+                        None => return body.await,
+                    }
+                }
+                None => (load, Some(old)),
+            },
         };
+        match settle::<S, F, U, G>(load, body, unless, tags).await {
+            Some(returned) => returned,
+            None => old.and_then(restore::<S>).unwrap_or_else(late),
+        }
+    }
+
+    /// As [`run_full`](Self::run_full), over a body that can outlive the
+    /// caller, so that a refresh runs in the background.
+    pub async fn run_owned<S, F, U, G, L>(
+        self,
+        _: S,
+        body: F,
+        unless: U,
+        tags: G,
+        late: L,
+    ) -> S::Return
+    where
+        S: CachedShape + Send + 'static,
+        F: Future<Output = S::Return> + Send + 'static,
+        U: FnOnce(&S::Stored) -> bool + Send + 'static,
+        G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
+        L: FnOnce() -> S::Return,
+    {
+        let load = match self.look::<S>(true).await {
+            Look::Landed(landing) => match restore::<S>(landing) {
+                Some(answer) => return answer,
+                None => return body.await,
+            },
+            Look::Late => return late(),
+            Look::Run => return body.await,
+            Look::Load(load) => load,
+            Look::Refresh(load, old) => {
+                let Some(answer) = restore::<S>(old) else {
+                    return body.await;
+                };
+                let engine = load.call().engine.clone();
+                start(engine.runtime(), async move {
+                    let body = std::pin::pin!(body);
+                    // An error, too, is the end of it: it is counted.
+                    drop(settle::<S, F, U, G>(load, body, unless, tags).await);
+                });
+                return answer;
+            }
+        };
+        let settled = settle::<S, F, U, G>(load, std::pin::pin!(body), unless, tags).await;
+        settled.unwrap_or_else(late)
+    }
+
+    /// What there is without running the body.
+    async fn look<S: CachedShape>(self, tagged: bool) -> Look {
+        let mut call = match self.state {
+            State::Direct => {
+                Outcome::Bypass.note();
+                return Look::Run;
+            }
+            State::Hit(entry) => {
+                if entry.stale {
+                    entry.counters.hit_stale();
+                    Outcome::Stale.note();
+                } else {
+                    entry.counters.hit_local();
+                    Outcome::HitLocal.note();
+                }
+                return Look::Landed(entry.value.clone());
+            }
+            State::Cached(call) => call,
+        };
+        let ready = Instant::now();
+        call.deadline = call
+            .rules
+            .load_timeout
+            .and_then(|timeout| ready.checked_add(timeout));
+        let (deadline, counters) = (call.deadline, Arc::clone(&call.counters));
         // Behind a pointer: all of it is the same for every method, and the
         // caller's future stays small.
-        let mut load = match Box::pin(call.find(const { &ValueType::of::<S::Stored>() })).await {
-            Found::Value(value) => match value.downcast() {
-                Ok(value) => return S::restore(value),
-                // Only two handles that use one key for two types get here.
-                Err(_) => return body.await,
+        let found = Box::pin(call.find(const { &ValueType::of::<S::Stored>() }, tagged));
+        let found = match deadline {
+            None => found.await,
+            Some(deadline) => match tokio::time::timeout_at(deadline.into(), found).await {
+                Ok(found) => found,
+                Err(_) => {
+                    counters.load_timed_out();
+                    return Look::Late;
+                }
             },
-            Found::Absent => {
-                let hidden = || Some(S::restore(Arc::new(codec::none()?)));
-                match S::absent().or_else(hidden) {
-                    Some(nothing) => return nothing,
-                    None => return body.await,
-                }
-            }
-            Found::Nothing(load) => load,
         };
-
-        let kept = match S::divide(load.drive(body).await) {
-            Divided::Value(kept) => kept,
-            Divided::Absent => {
-                Box::pin(load.absent()).await;
-                return S::absent().expect("this shape was just absent");
-            }
-            Divided::Failed(failed) => {
-                load.failed();
-                return failed;
-            }
-        };
-        let value = S::value(&kept);
-        let share = || Landing::Value(S::share(&kept) as Shared);
-        match codec::hidden(value) {
-            // A shape that has a nothing of its own would restore that one.
-            Hidden::None if S::absent().is_none() => Box::pin(load.absent()).await,
-            Hidden::Err => load.failed(),
-            _ if unless(value) => Box::pin(load.share(share)).await,
-            _ => {
-                let encoded = load.call().encode(value);
-                if let Some(load) = Box::pin(load.store(encoded)).await {
-                    Box::pin(load.share(share)).await;
-                }
-            }
+        match found {
+            Found::Landed(landing) => Look::Landed(landing),
+            Found::Nothing(load) => Look::Load(load),
+            Found::Refresh(load, old) => Look::Refresh(load, old),
         }
-        S::rejoin(kept)
     }
+}
+
+impl From<State> for Call {
+    fn from(state: State) -> Self {
+        Self { state, again: None }
+    }
+}
+
+/// What a call has before its body runs.
+enum Look {
+    /// What to answer with. Only two handles that use one key for two types
+    /// get what they cannot return.
+    Landed(Landing),
+    /// Its time was up while it waited for another's load.
+    Late,
+    /// The body runs, and the cache has nothing to do with it.
+    Run,
+    Refresh(Load, Landing),
+    Load(Load),
+}
+
+/// Runs the body to its end and keeps what it returns. `None`: there is
+/// nothing to return, since its time was up; or it failed, and the caller of a
+/// refresh has something better.
+async fn settle<S, F, U, G>(
+    mut load: Load,
+    body: Pin<&mut F>,
+    unless: U,
+    tags: G,
+) -> Option<S::Return>
+where
+    S: CachedShape,
+    F: Future<Output = S::Return>,
+    U: FnOnce(&S::Stored) -> bool,
+    G: FnOnce(&S::Stored, &mut Tags),
+{
+    let Some(returned) = load.drive(body).await else {
+        if !load.is_refresh() && load.has_fallback() {
+            return restore::<S>(Box::pin(load.fall_back()).await);
+        }
+        load.failed();
+        return None;
+    };
+    let divided = match S::divide(returned) {
+        Divided::Value(kept) => Some(kept),
+        Divided::Absent => None,
+        // Nothing is awaited while there is an error.
+        Divided::Failed(failed) => {
+            if load.is_refresh() {
+                load.failed();
+                return None;
+            }
+            if !load.has_fallback() {
+                load.failed();
+                return Some(failed);
+            }
+            drop(failed);
+            load.fail();
+            None
+        }
+    };
+    let Some(kept) = divided else {
+        if load.is_failed() {
+            return restore::<S>(Box::pin(load.fall_back()).await);
+        }
+        Box::pin(load.absent()).await;
+        return S::absent();
+    };
+    let value = S::value(&kept);
+    let share = || S::share(&kept) as Shared;
+    match codec::hidden(value) {
+        // A shape that has a nothing of its own would restore that one.
+        Hidden::None if S::absent().is_none() => Box::pin(load.absent()).await,
+        Hidden::Err => load.failed(),
+        _ if unless(value) => Box::pin(load.unkept(|| Some(share()))).await,
+        _ => {
+            let mut named = Tags::default();
+            tags(value, &mut named);
+            let named = named.finish(&load.call().tags);
+            let encoded = load.call().encode(value);
+            Box::pin(load.store(encoded, named, share)).await;
+        }
+    }
+    Some(S::rejoin(kept))
+}
+
+/// What the method returns for what the cache has. `None`: it is not of the
+/// method's type.
+fn restore<S: CachedShape>(landing: Landing) -> Option<S::Return> {
+    match landing {
+        Some(value) => Some(S::restore(value.downcast().ok()?)),
+        None => S::absent().or_else(|| Some(S::restore(Arc::new(codec::none()?)))),
+    }
+}
+
+/// Refreshes in the background, by one more call of the method.
+fn refresh_behind(load: Load, again: BoxFuture<'static, ()>) {
+    let engine = load.call().engine.clone();
+    start(engine.runtime(), handed_over(load, again));
+}
+
+fn refuse(engine: &Engine, site: &'static Site, error: &Error) {
+    engine.counters(site.label()).bypassed();
+    say_no_key(engine, site.label(), site.location().path, error);
+}
+
+fn say_no_key(engine: &Engine, method: &'static str, at: &'static str, error: &Error) {
+    engine.observe().once(at, "key", || {
+        tracing::warn!(
+            method,
+            at,
+            %error,
+            "an argument cannot be part of a key, so these calls run uncached: \
+             leave it out with `skip(…)`, or name what matters with `key = \"…\"`"
+        );
+    });
 }
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = match &self.state {
+            State::Cached(call) => Some(call.label),
+            State::Direct | State::Hit(_) => None,
+        };
         f.debug_struct("Call")
-            .field("method", &self.0.as_ref().map(|call| &call.label))
+            .field("method", &method)
             .finish_non_exhaustive()
     }
 }

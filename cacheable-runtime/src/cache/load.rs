@@ -3,69 +3,112 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Context;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::runtime::Handle;
-
-use super::call::Cached;
-use super::flight::{Landing, Leader, Lease};
-use crate::codec::envelope::{self, Header};
-use crate::codec::{self, CodecId, EncodeError};
-use crate::policy;
-use crate::sync::random;
-
-/// Room for most values, in bytes, so that writing one does not grow a buffer
-/// step by step.
-const TYPICAL_PAYLOAD: usize = 256;
+use super::cached::{Cached, Encoded, Fill, Sealed};
+use super::flight::{Landing, Leader};
+use super::fresh::millis;
+use super::invalidate::{How, Targets};
+use super::pulse::{Held, Pulse};
+use super::refresh::Claim;
+use crate::codec::envelope::{self, Header, Opened};
+use crate::codec::{CodecId, EncodeError};
+use crate::error::Error;
+use crate::local::{Local, Shared, Ticket};
+use crate::observe::Outcome;
+use crate::remote::{Expect, Origin};
+use crate::sync::{random, start};
 
 /// The right, and the duty, to run the body.
 pub(crate) struct Load {
     call: Box<Cached>,
     /// `None`: the body runs for this caller alone.
     leader: Option<Leader>,
+    /// The value is there and is refreshed; the store holds this claim.
+    claim: Option<Claim>,
+    fallback: Option<Fallback>,
+    /// The body returned an error that the fallback stands in for.
+    failed: bool,
+    /// From before the body: what is kept at level 1 without the store must
+    /// not have been removed since.
+    ticket: Ticket,
+    /// What removals of tags were known before the body.
+    stamp: u64,
+    /// How many removals of tags this process had made.
+    removals: u64,
     began: Instant,
 }
 
-/// A value in its bytes.
-pub(crate) struct Encoded {
-    pub(crate) codec: CodecId,
-    pub(crate) fingerprint: u64,
-    pub(crate) payload: Vec<u8>,
+/// An old value that may stand in for a load that fails.
+pub(crate) struct Fallback {
+    landing: Landing,
+    /// No longer than this, in the store's time.
+    hard: u64,
+    /// The entry that the load has taken the place of.
+    stored: Option<Vec<u8>>,
+}
+
+impl Fallback {
+    pub(super) fn stored(landing: Landing, header: &Header, bytes: Vec<u8>) -> Self {
+        Self {
+            landing,
+            hard: header.hard_expiry_ms,
+            stored: Some(bytes),
+        }
+    }
 }
 
 impl Load {
-    pub(crate) fn new(call: Box<Cached>, leader: Leader) -> Self {
+    pub(crate) fn new(call: Box<Cached>, leader: Leader, fallback: Option<Fallback>) -> Self {
         call.counters.missed();
-        leader.loading();
-        Self {
-            call,
-            leader: Some(leader),
-            began: Instant::now(),
-        }
+        Self::start(call, Some(leader), None, fallback)
     }
 
     pub(crate) fn alone(call: Box<Cached>) -> Self {
         call.counters.bypassed();
+        Self::start(call, None, None, None)
+    }
+
+    pub(crate) fn refresh(call: Box<Cached>, leader: Leader, claim: Claim) -> Self {
+        call.counters.refreshed();
+        Self::start(call, Some(leader), Some(claim), None)
+    }
+
+    fn start(
+        call: Box<Cached>,
+        leader: Option<Leader>,
+        claim: Option<Claim>,
+        fallback: Option<Fallback>,
+    ) -> Self {
+        if let Some(leader) = &leader {
+            leader.loading();
+        }
+        let engine = call.engine.clone();
+        let local = engine.local();
         Self {
-            call,
-            leader: None,
+            ticket: local.ticket(&call.key),
+            stamp: local.markers.counter(),
             began: Instant::now(),
+            call,
+            leader,
+            claim,
+            fallback,
+            failed: false,
+            removals: local.markers.own_removals(),
         }
     }
 
     /// Runs the body in the caller's own task, and keeps the lease alive
-    /// meanwhile.
-    pub(crate) async fn drive<F: Future>(&mut self, mut body: Pin<&mut F>) -> F::Output {
+    /// meanwhile. `None`: the deadline came first.
+    pub(crate) async fn drive<F: Future>(&mut self, mut body: Pin<&mut F>) -> Option<F::Output> {
         self.call.counters.loaded();
         self.began = Instant::now();
         let leader = self.leader.as_ref();
         let lease = leader.and_then(|leader| leader.lease.clone());
-        let mut pulse = Pulse::new(&self.call, leader, lease);
-        std::future::poll_fn(|context| {
+        let claim = self.claim.as_ref().map(|claim| claim.token.clone());
+        let held = claim.map(Held::Claim).or(lease.map(Held::Lease));
+        let mut pulse = Pulse::new(&self.call, leader, held);
+        let driven = std::future::poll_fn(|context| {
             let polled = {
                 let _inside = leader.map(Leader::enter);
                 body.as_mut().poll(context)
@@ -74,28 +117,17 @@ impl Load {
                 pulse.poll(context);
             }
             polled
-        })
-        .await
-    }
-
-    /// The body returned an error: it is the caller's, and the next waiter
-    /// tries by itself.
-    pub(crate) fn failed(self) {
-        self.call.counters.load_failed();
-    }
-
-    /// The body returned nothing.
-    pub(crate) async fn absent(self) {
-        let Some(ttl) = self.call.rules.none_ttl else {
-            return self.share(|| Landing::Absent).await;
-        };
-        let encoded = Encoded {
-            codec: CodecId::Bincode,
-            fingerprint: 0,
-            payload: Vec::new(),
-        };
-        if let Some(load) = self.fill(encoded, ttl, true).await {
-            load.share(|| Landing::Absent).await;
+        });
+        match self.call.deadline {
+            None => Some(driven.await),
+            Some(deadline) => {
+                let driven = tokio::time::timeout_at(deadline.into(), driven);
+                let driven = driven.await.ok();
+                if driven.is_none() {
+                    self.call.counters.load_timed_out();
+                }
+                driven
+            }
         }
     }
 
@@ -103,50 +135,267 @@ impl Load {
         &self.call
     }
 
-    /// Puts the value in the place of the lease. Returns itself when the value
-    /// may be shared with those who wait, `None` when an invalidation came.
-    pub(crate) async fn store(self, encoded: Result<Encoded, EncodeError>) -> Option<Self> {
-        match encoded {
-            Ok(encoded) => {
-                let ttl = self.call.rules.ttl;
-                self.fill(encoded, ttl, false).await
-            }
-            Err(error) => {
+    /// A value at level 1 or in the store stays for others while this one is
+    /// loaded.
+    pub(crate) fn is_refresh(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    /// The body returned an error, or its time was up: the next waiter tries
+    /// by itself.
+    pub(crate) fn failed(mut self) {
+        self.call.counters.load_failed();
+        Outcome::Miss.note();
+        if let Some(claim) = &mut self.claim {
+            claim.end(Some(self.call.rules.retry_after));
+        }
+    }
+
+    /// Notes that what follows is not the body's doing.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// What the caller gets instead of a failed load, if the rules have
+    /// something: the old value that was there.
+    pub(crate) fn has_fallback(&mut self) -> bool {
+        if self.call.rules.stale_if_error.is_zero() {
+            return false;
+        }
+        let dispersed = self.leader.as_ref().is_some_and(Leader::is_dispersed);
+        let now = self.call.engine.clock().now();
+        if self.fallback.is_none() {
+            self.fallback = self.local_fallback();
+        }
+        let usable = |fallback: &Fallback| !dispersed && now < fallback.hard;
+        self.fallback.as_ref().is_some_and(usable)
+    }
+
+    /// Without the store, what level 1 still has.
+    fn local_fallback(&self) -> Option<Fallback> {
+        let local_key = self.call.local_key?;
+        let local = self.call.engine.local();
+        let entry = local.get_for_want_of_better(local_key)?;
+        let window = millis(self.call.rules.stale_if_error);
+        Some(Fallback {
+            landing: entry.value.clone(),
+            hard: entry
+                .times
+                .hard
+                .min(entry.times.soft.saturating_add(window)),
+            stored: None,
+        })
+    }
+
+    /// Ends a failed load with the old value, which is then answered with for
+    /// a while without asking the source again.
+    pub(crate) async fn fall_back(mut self) -> Landing {
+        let counters = &self.call.counters;
+        counters.load_failed();
+        counters.hit_stale();
+        Outcome::Stale.note();
+        let fallback = self.fallback.take().expect("there is a fallback");
+        self.call
+            .engine
+            .observe()
+            .once(self.call.location.path, "stale", || {
+                tracing::warn!(
+                    method = self.call.label,
+                    "a load failed, and the value before it stands in"
+                );
+            });
+        let landing = fallback.landing.clone();
+        if let Some(load) = self.put_back(fallback).await {
+            let shared = landing.clone();
+            load.share(|| shared).await;
+        }
+        landing
+    }
+
+    async fn put_back(self, fallback: Fallback) -> Option<Self> {
+        let call = &self.call;
+        let now = call.engine.clock().now();
+        let soft = now
+            .saturating_add(millis(call.rules.retry_after))
+            .min(fallback.hard);
+        let sealed = fallback.stored.and_then(|bytes| {
+            let Ok(Opened::Value(mut header, payload)) =
+                envelope::open(call.key.as_bytes(), &bytes)
+            else {
+                return None;
+            };
+            header.soft_expiry_ms = soft;
+            header.stand_in = true;
+            header.serial = random();
+            let bytes = envelope::seal(call.key.as_bytes(), &header, payload).ok()?;
+            let life = Duration::from_millis(fallback.hard.saturating_sub(now));
+            Some(Sealed {
+                bytes,
+                life,
+                header,
+            })
+        });
+        let landing = fallback.landing;
+        if let Some(sealed) = sealed {
+            return self.replace(sealed, &[], || landing).await;
+        }
+        // The store is away: level 1 alone remembers.
+        let header = self.header_of_stand_in(soft, fallback.hard);
+        let ticket = self.ticket;
+        self.call
+            .keep_here(landing, &header, 0, Box::default(), ticket);
+        self.leader.is_some().then_some(self)
+    }
+
+    fn header_of_stand_in(&self, soft: u64, hard: u64) -> Header {
+        Header {
+            codec: CodecId::Bincode,
+            absent: false,
+            stand_in: true,
+            site: self.call.identity,
+            fingerprint: 0,
+            created_ms: self.call.engine.clock().now(),
+            soft_expiry_ms: soft,
+            hard_expiry_ms: hard,
+            load_micros: 0,
+            tag_stamp: 0,
+            serial: 0,
+            tags: Vec::new(),
+        }
+    }
+
+    /// The body returned nothing.
+    pub(crate) async fn absent(self) {
+        if self.call.rules.none_ttl.is_none() {
+            return self.unkept(|| None).await;
+        }
+        let encoded = Encoded {
+            codec: CodecId::Bincode,
+            fingerprint: 0,
+            payload: Vec::new(),
+        };
+        let tags = self.call.tags.clone();
+        self.keep(encoded, true, &tags, || None).await;
+    }
+
+    /// The value is returned and not kept: what was there before is old.
+    pub(crate) async fn unkept(mut self, landing: impl FnOnce() -> Landing) {
+        if let Some(mut claim) = self.claim.take() {
+            let targets = Targets::of_keys(vec![self.call.key.to_string()]);
+            drop(self.call.engine.remove(targets, How::PATIENT).await);
+            claim.end(None);
+        }
+        self.share(landing).await;
+    }
+
+    /// Puts the value in the place of the lease and shares it with those who
+    /// wait, unless an invalidation came.
+    pub(crate) async fn store(
+        self,
+        encoded: Result<Encoded, EncodeError>,
+        tags: Result<Vec<String>, Error>,
+        share: impl Fn() -> Shared,
+    ) {
+        let landing = || Some(share());
+        match (encoded, tags) {
+            (Ok(encoded), Ok(tags)) => self.keep(encoded, false, &tags, landing).await,
+            (Err(error), _) => {
                 self.call.not_stored(&error);
-                Some(self)
+                self.unkept(landing).await;
+            }
+            // An entry without its tag could not be removed by it.
+            (_, Err(error)) => {
+                self.call.not_stored(&error);
+                self.unkept(landing).await;
             }
         }
     }
 
-    async fn fill(mut self, encoded: Encoded, ttl: Duration, absent: bool) -> Option<Self> {
-        let Some(leader) = &mut self.leader else {
-            return Some(self);
+    async fn keep(
+        mut self,
+        encoded: Encoded,
+        absent: bool,
+        tags: &[String],
+        landing: impl Fn() -> Landing,
+    ) {
+        let fill = Fill {
+            absent,
+            took: self.began.elapsed(),
+            stamp: self.stamp,
+            tags,
         };
-        let Some(lease) = &leader.lease else {
+        let sealed = self.call.seal(&encoded, fill);
+        self.call.tags = tags.to_vec();
+        let kept = match sealed {
+            Ok(Some(sealed)) => self.replace(sealed, tags, &landing).await,
+            Ok(None) => Some(self),
+            Err(error) => {
+                self.call.not_stored(&error);
+                Some(self)
+            }
+        };
+        if let Some(load) = kept {
+            load.share(landing).await;
+        }
+    }
+
+    /// Replaces what this load holds in the store. Returns itself when the
+    /// value may be shared with those who wait, `None` when an invalidation
+    /// came.
+    async fn replace(
+        mut self,
+        sealed: Sealed,
+        tags: &[String],
+        landing: impl FnOnce() -> Landing,
+    ) -> Option<Self> {
+        let Some(leader) = &mut self.leader else {
             return Some(self);
         };
         if leader.is_dispersed() {
             self.call.counters.fill_rejected();
             return None;
         }
-        let Some((sealed, life)) = self.call.seal(&encoded, ttl, absent, self.began.elapsed())
-        else {
-            return Some(self);
+        let call = &self.call;
+        let Sealed {
+            bytes,
+            life,
+            header,
+        } = sealed;
+        let size = bytes.len();
+        let lease = leader.lease.clone();
+        let expected = match (&self.claim, &lease) {
+            (Some(claim), _) => Expect::Serial(claim.serial),
+            (None, Some(lease)) => Expect::Lease(lease),
+            // The store is away. What is loaded without it is kept for a short
+            // time, here.
+            (None, None) => {
+                if Local::is_degraded(&self.ticket) && call.local_key.is_some() {
+                    call.keep_here(landing(), &header, size, Box::default(), self.ticket);
+                }
+                return Some(self);
+            }
         };
-        match self
-            .call
-            .engine
-            .remote()
-            .fill(&self.call.key, lease, sealed, life)
-            .await
-        {
+        // From here on the server tells of changes, and a removal that it does
+        // not tell of has bumped the epoch.
+        let ticket = call.engine.local().ticket(&call.key);
+        let remote = call.engine.remote();
+        let filled = remote.fill(&call.key, expected, bytes, life, Origin::Load);
+        match call.spend(filled).await {
             Ok(true) => {
                 leader.lease = None;
+                if call.local_key.is_some() {
+                    let markers = call.markers(tags).into_boxed_slice();
+                    call.keep_here(landing(), &header, size, markers, ticket);
+                }
                 Some(self)
             }
             Ok(false) => {
                 leader.lease = None;
-                self.call.counters.fill_rejected();
+                call.counters.fill_rejected();
                 if let Some(leader) = self.leader.take() {
                     leader.disperse();
                 }
@@ -154,7 +403,7 @@ impl Load {
             }
             // The lease is kept, so that it is abandoned in the end.
             Err(error) => {
-                self.call.remote_failed("fill", &error);
+                call.remote_failed("fill", &error);
                 Some(self)
             }
         }
@@ -171,13 +420,17 @@ impl Load {
         let Some(leader) = self.leader.take() else {
             return;
         };
+        Outcome::Miss.note();
+        // Nobody joins from here on, so nobody comes after an invalidation
+        // that is not seen below.
+        leader.close();
         let Err(mut leader) = leader.land_alone() else {
             return;
         };
         let landing = landing();
         if let Some(lease) = &leader.lease {
-            let released = self.call.engine.remote().release(&self.call.key, lease);
-            match released.await {
+            let remote = self.call.engine.remote();
+            match self.call.spend(remote.release(&self.call.key, lease)).await {
                 Ok(true) => leader.lease = None,
                 Ok(false) => {
                     leader.lease = None;
@@ -186,138 +439,56 @@ impl Load {
                 Err(error) => self.call.remote_failed("release", &error),
             }
         }
+        if self.was_removed_by_tag().await {
+            self.call.counters.fill_rejected();
+            return leader.disperse();
+        }
         leader.land(landing);
     }
-}
 
-impl Cached {
-    pub(crate) fn encode<T>(&self, value: &T) -> Result<Encoded, EncodeError>
-    where
-        T: Serialize + DeserializeOwned + Send + Sync + 'static,
-    {
-        let rules = &self.rules;
-        let schema =
-            codec::schema::<T>(rules.codec, rules.schema).of_version(self.location.version);
-        let mut payload = Vec::with_capacity(TYPICAL_PAYLOAD);
-        let codec = codec::encode(
-            &schema,
-            value,
-            self.engine.settings().max_value,
-            &mut payload,
-        )?;
-        Ok(Encoded {
-            codec,
-            fingerprint: schema.fingerprint,
-            payload,
-        })
-    }
-
-    /// The bytes to store and their life; `None` when there is nothing to
-    /// store.
-    pub(crate) fn seal(
-        &self,
-        encoded: &Encoded,
-        ttl: Duration,
-        absent: bool,
-        load: Duration,
-    ) -> Option<(Vec<u8>, Duration)> {
-        let life = policy::life(ttl, self.rules.jitter, random())?;
-        let now = self.engine.clock().now();
-        let expiry = now.saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
-        let header = Header {
-            codec: encoded.codec,
-            absent,
-            site: self.identity,
-            fingerprint: encoded.fingerprint,
-            created_ms: now,
-            soft_expiry_ms: expiry,
-            hard_expiry_ms: expiry,
-            load_micros: u32::try_from(load.as_micros()).unwrap_or(u32::MAX),
-            tag_stamp: 0,
-            tags: Vec::new(),
-        };
-        let sealed = envelope::seal(self.key.as_bytes(), &header, &encoded.payload)
-            .expect("a payload within the size limit and no tags");
-        Some((sealed, life))
-    }
-
-    pub(crate) fn not_stored(&self, error: &EncodeError) {
-        self.counters.not_stored();
-        self.engine.observe().once(self.location.path, "kept", || {
-            tracing::warn!(
-                method = self.label,
-                at = self.location.path,
-                %error,
-                "a value is returned but not kept"
-            );
-        });
+    /// Whether this process has removed a tag of the entry since the body
+    /// began.
+    async fn was_removed_by_tag(&self) -> bool {
+        let call = &self.call;
+        if call.engine.local().markers.own_removals() == self.removals {
+            return false;
+        }
+        let markers = call.markers(&call.tags);
+        if let Err(error) = call.spend(call.engine.learn(&markers)).await {
+            call.remote_failed("read", &error);
+        }
+        !markers.iter().all(|marker| marker.permits(self.stamp))
     }
 }
 
-/// Says that a body is being run: to those who wait in this process, and to
-/// the store by renewing the lease.
-pub(crate) struct Pulse<'a> {
-    call: &'a Cached,
-    leader: Option<&'a Leader>,
-    lease: Option<Lease>,
-    lost: Arc<AtomicBool>,
-    timer: Option<Pin<Box<tokio::time::Sleep>>>,
-}
-
-impl<'a> Pulse<'a> {
-    pub(crate) fn new(call: &'a Cached, leader: Option<&'a Leader>, lease: Option<Lease>) -> Self {
-        Self {
-            call,
-            leader,
-            lease: lease.filter(|_| call.engine.settings().renews),
-            lost: Arc::default(),
-            timer: None,
-        }
-    }
-
-    /// To be called when the body is pending. The body is never held up: a
-    /// renewal runs beside it.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) {
-        if self.leader.is_none() && self.lease.is_none() || Handle::try_current().is_err() {
-            return;
-        }
-        // Two renewals may fail before the lease ends.
-        let interval = self.call.engine.settings().lease / 3;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(interval)));
-        if timer.as_mut().poll(context).is_pending() {
-            return;
-        }
-        if let Some(leader) = self.leader {
-            leader.show_life();
-        }
-        // Until one is sure to wake this task: where a thread is held up, a
-        // new timer may be over before it is polled.
-        loop {
-            timer.set(tokio::time::sleep(interval));
-            if timer.as_mut().poll(context).is_pending() {
-                break;
-            }
-        }
-        self.renew();
-    }
-
-    fn renew(&self) {
-        let Some(lease) = self.lease.clone() else {
+impl Drop for Load {
+    /// A load that is given up puts the old value back where it took its place.
+    fn drop(&mut self) {
+        let Some(leader) = &mut self.leader else {
             return;
         };
-        if self.lost.load(Ordering::Relaxed) {
+        let Some(bytes) = self.fallback.take().and_then(|fallback| fallback.stored) else {
             return;
-        }
-        let (engine, lost) = (self.call.engine.clone(), Arc::clone(&self.lost));
+        };
+        let Some(lease) = leader.lease.take() else {
+            return;
+        };
+        let Ok(Opened::Value(header, _)) = envelope::open(self.call.key.as_bytes(), &bytes) else {
+            return;
+        };
+        let engine = self.call.engine.clone();
         let key = Arc::clone(&self.call.key);
-        tokio::spawn(async move {
-            let life = engine.settings().lease;
-            match engine.remote().renew(&key, &lease, life).await {
-                Ok(renewed) => lost.store(!renewed, Ordering::Relaxed),
-                Err(error) => tracing::debug!(%error, "a lease was not renewed"),
+        let left = header.hard_expiry_ms.saturating_sub(engine.clock().now());
+        let put_back = async move {
+            let life = Duration::from_millis(left);
+            let remote = engine.remote();
+            let expected = Expect::Lease(&lease);
+            let filled = remote.fill(&key, expected, bytes, life, Origin::Load);
+            if let Err(error) = filled.await {
+                tracing::debug!(%error, "an old value was not put back");
+                remote.abandon(&key, &lease, Origin::Load);
             }
-        });
+        };
+        start(self.call.engine.runtime(), put_back);
     }
 }

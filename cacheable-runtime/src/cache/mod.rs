@@ -1,50 +1,76 @@
-//! The engine: what happens between a call and the store.
+//! The engine: what happens between a call and the two levels.
 //!
-//! The way of a value: a [`call`] is made by a site or a handle; it boards the
-//! [`flight`] of its key; its leader asks the store in [`read`], and if nothing
-//! is there runs the body and fills in [`load`]. [`invalidate`] and [`put`] are
-//! the other two attributes, [`handle`] is the same by hand.
+//! The way of a value: a [`call`] is made by a site or a handle, and looks at
+//! level 1; it boards the [`flight`] of its key; its leader asks the store in
+//! [`read`], and if nothing is there runs the body and fills both levels in
+//! [`load`]. What is there but old is replaced behind it, by [`refresh`].
+//! [`invalidate`] and [`put`] are the other two attributes, [`handle`] is the
+//! same by hand. What does not reach the store is in [`repair`].
 
+mod budget;
+mod cached;
 pub(crate) mod call;
 mod flight;
+mod fresh;
 pub(crate) mod handle;
 pub(crate) mod invalidate;
 mod load;
+mod pulse;
 pub(crate) mod put;
 mod read;
+mod refresh;
+mod repair;
 pub(crate) mod shape;
 pub(crate) mod site;
 pub(crate) mod tags;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::codec::envelope::{Token, lease_bytes};
+use crate::key::KeyWriter;
+use crate::local::Local;
 use crate::observe::{Counters, Observe};
 use crate::pattern::Pattern;
-use crate::remote::RemoteStore;
+use crate::policy::Rules;
+use crate::remote::{Origin, RemoteStore};
 use crate::sync::random;
 use crate::time::Clock;
 use flight::{Flights, Lease};
+use repair::Repair;
 
-/// One cache: a store, the flights above it and the counters beside it.
+/// One cache: two levels, the flights above them and the counters beside.
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
 }
 
+/// An engine that somebody else keeps.
+pub(crate) struct WeakEngine(Weak<Inner>);
+
+impl WeakEngine {
+    pub(crate) fn upgrade(&self) -> Option<Engine> {
+        self.0.upgrade().map(|inner| Engine { inner })
+    }
+}
+
 struct Inner {
+    local: Arc<Local>,
     remote: Arc<dyn RemoteStore>,
     flights: Arc<Flights>,
+    repair: Repair,
+    sweeps: invalidate::Sweeps,
     clock: Clock,
     observe: Observe,
     settings: Settings,
+    /// Of the hashes that level 1 knows entries by.
+    seed: [u64; 2],
     /// Where the engine was built, for what outlives its caller.
     runtime: Option<Handle>,
     under_way: Arc<UnderWay>,
@@ -81,18 +107,32 @@ pub(crate) struct Settings {
     /// Whether leases end by themselves and have to be renewed. In the
     /// embedded store a loader cannot vanish without its lease.
     pub(crate) renews: bool,
+    /// What a cached call may spend on the store; `None` for one that is
+    /// always there.
+    pub(crate) budget: Option<Duration>,
+    /// Level 1 is there at all.
+    pub(crate) keeps_here: bool,
 }
 
 impl Engine {
-    pub(crate) fn new(remote: Arc<dyn RemoteStore>, clock: Clock, settings: Settings) -> Self {
+    pub(crate) fn new(
+        local: Arc<Local>,
+        remote: Arc<dyn RemoteStore>,
+        clock: Clock,
+        settings: Settings,
+    ) -> Self {
         let store = Arc::clone(&remote);
-        let abandon = move |key: &str, lease: &[u8]| store.abandon(key, lease);
+        let abandon = move |key: &str, lease: &[u8]| store.abandon(key, lease, Origin::Load);
         let flights = Arc::new(Flights::new(settings.lease, abandon));
         Self {
             inner: Arc::new(Inner {
+                local,
                 remote,
                 flights,
+                repair: Repair::default(),
+                sweeps: invalidate::Sweeps::default(),
                 clock,
+                seed: [random(), random()],
                 observe: Observe::default(),
                 settings,
                 runtime: Handle::try_current().ok(),
@@ -100,6 +140,39 @@ impl Engine {
                 closing: AtomicBool::new(false),
             }),
         }
+    }
+
+    pub(crate) fn local(&self) -> &Local {
+        &self.inner.local
+    }
+
+    pub(crate) fn repair(&self) -> &Repair {
+        &self.inner.repair
+    }
+
+    fn sweeps(&self) -> &invalidate::Sweeps {
+        &self.inner.sweeps
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.inner))
+    }
+
+    /// What level 1 knows the entry of a call by. `None`: it does not keep it,
+    /// or an argument cannot be part of a key.
+    pub(crate) fn local_key(
+        &self,
+        rules: &Rules,
+        identity: u64,
+        key: impl Fn(&mut KeyWriter),
+    ) -> Option<u128> {
+        if !rules.local || !self.settings().keeps_here {
+            return None;
+        }
+        let [first, second] = self.inner.seed;
+        let mut writer = KeyWriter::hash([first ^ identity, second]);
+        key(&mut writer);
+        writer.finish_hash().ok()
     }
 
     pub(crate) fn remote(&self) -> &dyn RemoteStore {
@@ -141,11 +214,13 @@ impl Engine {
         self.inner.closing.load(Ordering::Relaxed)
     }
 
-    /// Takes no new calls and waits until nothing is under way.
+    /// Takes no new calls, and waits until nothing is under way and all
+    /// removals are delivered.
     #[cfg(feature = "redis")]
     pub(crate) async fn close(&self) {
         self.inner.closing.store(true, Ordering::Relaxed);
         self.idle().await;
+        self.repair().delivered().await;
     }
 
     /// Waits until nothing is under way.

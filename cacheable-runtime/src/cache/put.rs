@@ -12,13 +12,15 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::Engine;
-use super::call::Cached;
+use super::budget::Budget;
+use super::cached::{Cached, Encoded, Fill};
 use super::flight::{self, Lease};
-use super::invalidate::Targets;
-use super::load::{Encoded, Pulse};
+use super::invalidate::{How, Targets};
+use super::pulse::{Held, Pulse};
 use super::shape::{CachedShape, Divided};
 use super::site::{Location, MethodKey};
 use crate::codec::{self, EncodeError, Hidden};
+use crate::remote::{Expect, Origin};
 use crate::sync::{detached, start};
 
 /// A `#[cache_put]` method: a static in its expansion.
@@ -38,45 +40,70 @@ impl Put {
     pub fn begin<R>(&'static self, runtime: Option<&Engine>, key: MethodKey<R>) -> PutCall {
         let Some(engine) = runtime else {
             crate::observe::say_no_runtime();
-            return PutCall(None);
+            return PutCall::direct();
         };
         let counters = engine.counters(self.label);
         if engine.is_closing() {
             counters.bypassed();
-            return PutCall(None);
+            return PutCall::direct();
         }
         let rules = key.rules();
-        match key.text {
-            Ok(text) => PutCall(Some(Box::new(Cached {
-                engine: engine.clone(),
-                counters,
-                label: self.label,
-                location: self.location,
-                identity: key.identity,
-                key: engine.full(&text).into(),
-                _busy: engine.busy(),
-                rules,
-                tags: Vec::new(),
-            }))),
+        // An entry without its tags could not be removed by them.
+        let keeps = !key.tagged_by_value;
+        let named = key.text.and_then(|text| Ok((text, key.tags?)));
+        match named {
+            Ok((text, tags)) => {
+                let call = Box::new(Cached {
+                    engine: engine.clone(),
+                    counters,
+                    label: self.label,
+                    location: self.location,
+                    identity: key.identity,
+                    key: engine.full(&text).into(),
+                    _busy: engine.busy(),
+                    rules,
+                    tags,
+                    local_key: None,
+                    local: None,
+                    budget: Budget::new(engine.settings().budget),
+                    deadline: None,
+                });
+                PutCall {
+                    call: Some(call),
+                    keeps,
+                }
+            }
             Err(error) => {
                 counters.invalidation_failed();
                 tracing::warn!(method = self.label, at = self.location.path, %error, "the key of a put cannot be made");
-                PutCall(None)
+                PutCall::direct()
             }
         }
     }
 
     /// One call whose `when` is false.
     pub fn skip(&'static self) -> PutCall {
-        PutCall(None)
+        PutCall::direct()
     }
 }
 
 /// One call of a `#[cache_put]` method.
 #[must_use = "a put does nothing until it is run"]
-pub struct PutCall(Option<Box<Cached>>);
+pub struct PutCall {
+    /// `None`: only the body runs.
+    call: Option<Box<Cached>>,
+    /// What the body returns may be stored.
+    keeps: bool,
+}
 
 impl PutCall {
+    fn direct() -> Self {
+        Self {
+            call: None,
+            keeps: false,
+        }
+    }
+
     /// Runs `body` and stores what it returns.
     pub async fn run<S, T, F>(self, shape: S, target: T, body: Pin<&mut F>) -> S::Return
     where
@@ -96,7 +123,7 @@ impl PutCall {
         F: Future<Output = S::Return>,
         U: FnOnce(&S::Stored) -> bool,
     {
-        let Some(call) = self.0 else {
+        let Some(call) = self.call else {
             return body.await;
         };
         let mut seized = Box::pin(Seized::seize(call)).await;
@@ -118,7 +145,7 @@ impl PutCall {
         };
         let value = S::value(&kept);
         // In generic code it may turn out to be nothing, or an error.
-        let keeps = codec::hidden(value) == Hidden::Value && !unless(value);
+        let keeps = self.keeps && codec::hidden(value) == Hidden::Value && !unless(value);
         let encoded = keeps.then(|| seized.call.encode(value));
         Box::pin(seized.keep(encoded)).await;
         S::rejoin(kept)
@@ -134,6 +161,8 @@ struct Seized {
     call: Box<Cached>,
     /// `None`: the store could not be reached, or the lease has been used.
     lease: Option<Lease>,
+    /// What removals of tags were known before the body.
+    stamp: u64,
     wrote: bool,
 }
 
@@ -143,6 +172,7 @@ impl Seized {
         // Owned before it is sent, so that a caller that goes away meanwhile
         // gives it up.
         let mut seized = Self {
+            stamp: call.engine.local().markers.counter(),
             call,
             lease: Some(Lease::clone(&lease)),
             wrote: false,
@@ -151,11 +181,15 @@ impl Seized {
         let engine = &call.engine;
         let covers = |key: &str| key == &*call.key;
         engine.flights().disperse(covers);
+        engine.local().forget(call.key.as_bytes());
         let life = engine.lease_life();
-        let placed = engine.remote().seize(&call.key, &lease, life).await;
+        let placed = call
+            .spend(engine.remote().seize(&call.key, &lease, life))
+            .await;
+        engine.local().forget(call.key.as_bytes());
         engine.flights().disperse_lookups(covers);
         if let Err(error) = placed {
-            engine.remote().abandon(&call.key, &lease);
+            engine.remote().abandon(&call.key, &lease, Origin::Put);
             call.remote_failed("put", &error);
             seized.lease = None;
         }
@@ -165,7 +199,7 @@ impl Seized {
     async fn drive<F: Future>(&mut self, mut body: Pin<&mut F>) -> F::Output {
         self.wrote = true;
         let lease = self.lease.clone();
-        let mut pulse = Pulse::new(&self.call, None, lease.clone());
+        let mut pulse = Pulse::new(&self.call, None, lease.clone().map(Held::Lease));
         std::future::poll_fn(|context| {
             let polled = {
                 // The body may read what it replaces.
@@ -201,16 +235,29 @@ impl Seized {
     /// `false`: what was there before may still be.
     async fn fill(&mut self, encoded: Option<Encoded>) -> bool {
         let call = &self.call;
-        let seal = |encoded| call.seal(&encoded, call.rules.ttl, false, Duration::ZERO);
-        let (Some((sealed, life)), Some(lease)) = (encoded.and_then(seal), &self.lease) else {
+        let (Some(encoded), Some(lease)) = (encoded, &self.lease) else {
             return false;
         };
-        match call
-            .engine
-            .remote()
-            .fill(&call.key, lease, sealed, life)
-            .await
-        {
+        let fill = Fill {
+            absent: false,
+            took: Duration::ZERO,
+            stamp: self.stamp,
+            tags: &call.tags,
+        };
+        let sealed = match call.seal(&encoded, fill) {
+            Ok(Some(sealed)) => sealed,
+            Ok(None) => return false,
+            Err(error) => {
+                call.not_stored(&error);
+                return false;
+            }
+        };
+        let remote = call.engine.remote();
+        let expected = Expect::Lease(lease);
+        let filled = remote.fill(&call.key, expected, sealed.bytes, sealed.life, Origin::Put);
+        let filled = call.spend(filled).await;
+        call.engine.local().forget(call.key.as_bytes());
+        match filled {
             Ok(true) => {
                 self.lease = None;
                 self.call.counters.invalidated();
@@ -235,27 +282,26 @@ impl Seized {
     /// The write has happened and its value is not stored: what is there may
     /// be old.
     async fn forget(&mut self) {
-        let removed = self.call.engine.remove_now(&self.targets()).await;
+        let engine = &self.call.engine;
+        let removed = engine.remove_now(&self.targets(), How::PATIENT).await;
         self.lease = None;
         match removed {
             Ok(_) => self.call.counters.invalidated(),
             Err(error) => {
+                engine.repair_later(&self.targets());
                 self.call.counters.invalidation_failed();
                 tracing::warn!(
                     method = self.call.label,
                     at = self.call.location.path,
                     %error,
-                    "a put did not reach the store: an old entry may be served until its ttl"
+                    "a put did not reach the store yet: its entry is removed as soon as that can be done"
                 );
             }
         }
     }
 
     fn targets(&self) -> Targets {
-        Targets {
-            keys: vec![self.call.key.to_string()],
-            patterns: Vec::new(),
-        }
+        Targets::of_keys(vec![self.call.key.to_string()])
     }
 }
 
@@ -266,11 +312,13 @@ impl Drop for Seized {
             let (removing, targets) = (engine.clone(), self.targets());
             let remove = async move {
                 let _busy = removing.busy();
-                drop(removing.remove_now(&targets).await);
+                if removing.remove_now(&targets, How::PATIENT).await.is_err() {
+                    removing.repair_later(&targets);
+                }
             };
             start(engine.runtime(), remove);
         } else if let Some(lease) = &self.lease {
-            engine.remote().abandon(&self.call.key, lease);
+            engine.remote().abandon(&self.call.key, lease, Origin::Put);
         }
     }
 }
@@ -278,7 +326,7 @@ impl Drop for Seized {
 impl fmt::Debug for PutCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PutCall")
-            .field("method", &self.0.as_ref().map(|call| &call.label))
+            .field("method", &self.call.as_ref().map(|call| &call.label))
             .finish_non_exhaustive()
     }
 }

@@ -1,19 +1,27 @@
-//! From a call to what the store has, on one screen.
+//! From a call to what the cache has, on one screen.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::call::{Cached, ValueType};
-use super::flight::{self, Boarded, Landing, Leader, Lease, Shared};
-use super::load::Load;
+use super::cached::Cached;
+use super::call::ValueType;
+use super::flight::{self, Boarded, Landing, Leader, Lease};
+use super::fresh::{Phase, phase};
+use super::load::{Fallback, Load};
+use super::refresh::{self, Bid, Claim};
 use super::{Engine, Settings, site};
 use crate::codec::envelope::{self, Header, Opened};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::local::{Entry, Marker, Ticket};
+use crate::observe::Outcome;
+use crate::remote::Expect;
+use crate::sync::random;
 
 /// What a call finds.
 pub(crate) enum Found {
-    Value(Shared),
-    /// It is known that there is nothing.
-    Absent,
+    Landed(Landing),
+    /// Something to answer with, and the duty to refresh it.
+    Refresh(Load, Landing),
     /// Nothing is known: the body has to run.
     Nothing(Load),
 }
@@ -22,38 +30,69 @@ pub(crate) enum Found {
 /// its body by itself. Under a hail of invalidations nobody waits for ever.
 const MAX_DISPERSALS: usize = 8;
 
+/// For how long a refresh that somebody else is at is not asked about again,
+/// in milliseconds.
+const REFRESH_PAUSE: u64 = 1_000;
+
 impl Cached {
-    /// Joins the flight of this key, or leads it to the store.
-    pub(crate) async fn find(self: Box<Self>, value: &'static ValueType) -> Found {
+    /// Answers from level 1, joins the flight of this key, or leads it to the
+    /// store.
+    /// `tagged`: it may have tags that come from its value.
+    pub(crate) async fn find(
+        mut self: Box<Self>,
+        value: &'static ValueType,
+        tagged: bool,
+    ) -> Found {
+        if let Some(load) = refresh::take_over(&self.key) {
+            return Found::Nothing(load);
+        }
         // Whoever leads the flight waits for the lease of that put.
         if flight::replaces(&self.key) {
             return Found::Nothing(Load::alone(self));
         }
+        if let Some(entry) = self.local.take() {
+            self = match self.from_level_one(&entry).await {
+                Ok(found) => return found,
+                Err(call) => call,
+            };
+        }
         for _ in 0..MAX_DISPERSALS {
             let flights = self.engine.flights();
+            let now = self.engine.clock().now();
+            let tagged = tagged || !self.tags.is_empty();
             let boarded = flights
-                .board(self.identity, &self.key, || self.counters.waited())
+                .board(self.identity, &self.key, tagged, now, || {
+                    self.counters.waited();
+                })
                 .await;
             let mut leader = match boarded {
                 Boarded::Lead(leader) => leader,
-                Boarded::Landed(Landing::Value(value)) => return Found::Value(value),
-                Boarded::Landed(Landing::Absent) => return Found::Absent,
+                Boarded::Landed(landing) => return self.landed(Outcome::Wait, landing),
+                Boarded::Stale(landing) => {
+                    self.counters.hit_stale();
+                    return self.landed(Outcome::Stale, landing);
+                }
                 Boarded::Dispersed => continue,
                 Boarded::RunThrough => break,
             };
+            if self.engine.repair().covers(&self.key) {
+                return Found::Nothing(Load::new(self, leader, None));
+            }
             match self.ask(value, &mut leader).await {
-                Ok(Asked::Value(value)) => {
-                    leader.land(Landing::Value(Shared::clone(&value)));
-                    return Found::Value(value);
+                Ok(Asked::Landed(outcome, landing)) => {
+                    leader.land(landing.clone());
+                    return self.landed(outcome, landing);
                 }
-                Ok(Asked::Absent) => {
-                    leader.land(Landing::Absent);
-                    return Found::Absent;
+                Ok(Asked::Refresh(claim, landing, until)) => {
+                    leader.offer(landing.clone(), until);
+                    return Found::Refresh(Load::refresh(self, leader, claim), landing);
                 }
                 // Nobody would share this load, and whoever asked again since
                 // the invalidation waits for the lease.
-                Ok(Asked::Leased) if leader.is_dispersed() => {}
-                Ok(Asked::Leased) => return Found::Nothing(Load::new(self, leader)),
+                Ok(Asked::Leased(_)) if leader.is_dispersed() => {}
+                Ok(Asked::Leased(fallback)) => {
+                    return Found::Nothing(Load::new(self, leader, fallback));
+                }
                 // The body that holds the lease is waiting for this very call.
                 Ok(Asked::Own) => {
                     leader.lease = None;
@@ -62,59 +101,171 @@ impl Cached {
                 Err(error) => {
                     self.remote_failed("read", &error);
                     if let Some(lease) = leader.lease.take() {
-                        self.engine.remote().abandon(&self.key, &lease);
+                        let remote = self.engine.remote();
+                        remote.abandon(&self.key, &lease, crate::remote::Origin::Load);
                     }
-                    return Found::Nothing(Load::new(self, leader));
+                    return Found::Nothing(Load::new(self, leader, None));
                 }
             }
         }
         Found::Nothing(Load::alone(self))
     }
 
-    async fn ask(&self, value: &ValueType, leader: &mut Leader) -> Result<Asked, Error> {
-        let remote = self.engine.remote();
-        let mut patience = Patience::new(self.engine.settings());
-        loop {
-            let present = match remote.get(&self.key).await? {
-                Some(bytes) => bytes,
-                None => match self.acquire(leader, None).await? {
-                    Some(bytes) => bytes,
-                    None => return Ok(Asked::Leased),
-                },
-            };
-            match self.examine(value, &present) {
-                Seen::Value(header, value) => {
-                    self.counters.hit_remote();
-                    leader.lease = None;
-                    return Ok(if header.absent {
-                        Asked::Absent
-                    } else {
-                        Asked::Value(value)
-                    });
-                }
-                // Left behind by the leader before this one.
-                Seen::Lease if leader.lease.as_deref() == Some(&*present) => {
-                    return Ok(Asked::Leased);
-                }
-                Seen::Lease if flight::holds(&present) => return Ok(Asked::Own),
-                Seen::Lease if patience.wait(&present).await => leader.show_life(),
-                // Also a lease that was waited for long enough: its holder
-                // stores nothing, and what is loaded here proves itself by a
-                // lease all the same.
-                Seen::Lease | Seen::Useless => {
-                    if self.acquire(leader, Some(&present)).await?.is_none() {
-                        return Ok(Asked::Leased);
+    fn landed(&self, outcome: Outcome, landing: Landing) -> Found {
+        outcome.note();
+        Found::Landed(landing)
+    }
+
+    /// Decides about an entry of level 1 that is not just to be answered with.
+    /// `Err`: it is of no use.
+    async fn from_level_one(self: Box<Self>, entry: &Entry) -> Result<Found, Box<Self>> {
+        let now = self.engine.clock().now();
+        let outcome = match phase(&self.rules, &entry.times, now, random()) {
+            _ if now >= entry.until => return Err(self),
+            Phase::Fresh | Phase::Early if entry.stale => Outcome::Stale,
+            Phase::Fresh | Phase::Early => Outcome::HitLocal,
+            Phase::Stale => Outcome::Stale,
+            Phase::LastResort | Phase::Over => return Err(self),
+        };
+        let old = || entry.value.clone();
+        let count = |call: &Self| match outcome {
+            Outcome::Stale => call.counters.hit_stale(),
+            _ => call.counters.hit_local(),
+        };
+        let wants_refresh = now >= entry.times.soft
+            || phase(&self.rules, &entry.times, now, random()) == Phase::Early;
+        if wants_refresh && entry.claim_refresh(now, REFRESH_PAUSE) {
+            let flights = self.engine.flights();
+            let tagged = !self.tags.is_empty() || !entry.markers.is_empty();
+            if let Some(leader) = flights.lead(self.identity, &self.key, tagged) {
+                match self.bid(entry.serial).await {
+                    Bid::Won(claim) => {
+                        count(&self);
+                        let until = entry.times.revalidate.max(entry.times.soft);
+                        leader.offer(old(), until);
+                        return Ok(Found::Refresh(Load::refresh(self, leader, claim), old()));
+                    }
+                    // Those who have joined meanwhile get it, too.
+                    Bid::Lost => leader.land(old()),
+                    Bid::Changed => {
+                        drop(leader);
+                        return Err(self);
                     }
                 }
             }
         }
+        count(&self);
+        Ok(self.landed(outcome, old()))
+    }
+
+    async fn ask(&self, value: &ValueType, leader: &mut Leader) -> Result<Asked, Error> {
+        let engine = &self.engine;
+        let mut patience = Patience::new(engine.settings());
+        let markers = self.markers(&self.tags);
+        loop {
+            // Before the question, so that what overtakes the answer is seen.
+            let ticket = engine.local().ticket(&self.key);
+            let present = match self.read(&markers).await? {
+                Some(bytes) => bytes,
+                None => match self.acquire(leader, None).await? {
+                    Some(bytes) => bytes,
+                    None => return Ok(Asked::Leased(None)),
+                },
+            };
+            let over = match self.examine(value, &present).await? {
+                Seen::Value(seen) => match self.weigh(leader, seen, ticket, present).await? {
+                    Some(asked) => return Ok(asked),
+                    // Another value has taken its place.
+                    None => continue,
+                },
+                // Left behind by the leader before this one.
+                Seen::Lease if leader.lease.as_deref() == Some(&*present) => {
+                    return Ok(Asked::Leased(None));
+                }
+                Seen::Lease if flight::holds(&present) => return Ok(Asked::Own),
+                Seen::Lease if patience.wait(engine, &present, &ticket).await => {
+                    leader.show_life();
+                    continue;
+                }
+                // A lease that was waited for long enough: its holder stores
+                // nothing, and what is loaded here proves itself by a lease all
+                // the same.
+                Seen::Lease => Expect::Lease(&present),
+                Seen::Useless(Some(serial)) => Expect::Serial(serial),
+                Seen::Useless(None) => Expect::Bytes(&present),
+            };
+            if self.acquire(leader, Some(over)).await?.is_none() {
+                return Ok(Asked::Leased(None));
+            }
+        }
+    }
+
+    /// What to do with an entry that is readable and was not removed.
+    async fn weigh(
+        &self,
+        leader: &mut Leader,
+        seen: Readable,
+        ticket: Ticket,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Asked>, Error> {
+        let Readable {
+            header,
+            landing,
+            markers,
+        } = seen;
+        let times = self.times(&header);
+        let now = self.engine.clock().now();
+        let phase = phase(&self.rules, &times, now, random());
+        if phase == Phase::LastResort {
+            // The load takes its place, and puts it back if it fails.
+            let serial = Expect::Serial(header.serial);
+            let taken = self.acquire(leader, Some(serial)).await?.is_none();
+            let fallback = Fallback::stored(landing, &header, bytes);
+            return Ok(taken.then_some(Asked::Leased(Some(fallback))));
+        }
+        leader.lease = None;
+        let stale = phase == Phase::Stale || header.stand_in;
+        let outcome = if stale {
+            Outcome::Stale
+        } else {
+            Outcome::HitRemote
+        };
+        if stale {
+            self.counters.hit_stale();
+        } else {
+            self.counters.hit_remote();
+        }
+        self.keep_here(landing.clone(), &header, bytes.len(), markers, ticket);
+        if matches!(phase, Phase::Early | Phase::Stale) {
+            match self.bid(header.serial).await {
+                Bid::Won(claim) => {
+                    let until = times.revalidate.max(times.soft);
+                    return Ok(Some(Asked::Refresh(claim, landing, until)));
+                }
+                Bid::Lost | Bid::Changed => {}
+            }
+        }
+        Ok(Some(Asked::Landed(outcome, landing)))
+    }
+
+    /// Reads the entry, with those of its markers that are not known.
+    async fn read(&self, markers: &[Arc<Marker>]) -> Result<Option<Vec<u8>>, Error> {
+        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
+        let names: Vec<&str> = questions.iter().map(|question| question.key()).collect();
+        let read = self.engine.remote().get(&self.key, &names);
+        let (bytes, numbers) = self.spend(read).await?;
+        drop(names);
+        if let Some(numbers) = numbers {
+            self.engine.answer(questions, &numbers);
+        }
+        Ok(bytes)
     }
 
     /// Places a lease for `leader`. `Some` is what is there instead.
     async fn acquire(
         &self,
         leader: &mut Leader,
-        over: Option<&[u8]>,
+        over: Option<Expect<'_>>,
     ) -> Result<Option<Vec<u8>>, Error> {
         let lease = Engine::new_lease();
         // Owned before it is sent: a caller that goes away meanwhile gives it
@@ -122,7 +273,10 @@ impl Cached {
         leader.lease = Some(Lease::clone(&lease));
         let remote = self.engine.remote();
         let life = self.engine.lease_life();
-        match remote.acquire(&self.key, &lease, life, over).await {
+        match self
+            .spend(remote.acquire(&self.key, &lease, life, over))
+            .await
+        {
             Ok(None) => Ok(None),
             Ok(present) => {
                 leader.lease = None;
@@ -132,46 +286,62 @@ impl Cached {
                 // It may still be placed, even after the body has begun, so it
                 // proves nothing about the time of the load: it must go.
                 leader.lease = None;
-                remote.abandon(&self.key, &lease);
+                remote.abandon(&self.key, &lease, crate::remote::Origin::Load);
                 Err(error)
             }
         }
     }
 
     /// What these bytes are to this call.
-    fn examine(&self, value: &ValueType, bytes: &[u8]) -> Seen {
+    async fn examine(&self, value: &ValueType, bytes: &[u8]) -> Result<Seen, Error> {
         let (header, payload) = match envelope::open(self.key.as_bytes(), bytes) {
-            Ok(Opened::Lease(_)) => return Seen::Lease,
+            Ok(Opened::Lease(_)) => return Ok(Seen::Lease),
             Ok(Opened::Value(header, payload)) => (header, payload),
-            Err(error) => return self.undecodable(&error),
+            Err(error) => {
+                self.undecodable(&error);
+                return Ok(Seen::Useless(None));
+            }
         };
+        let useless = Seen::Useless(Some(header.serial));
         if header.hard_expiry_ms <= self.engine.clock().now() {
-            return Seen::Useless;
+            return Ok(useless);
         }
         if header.site != 0 && self.identity != 0 && header.site != self.identity {
-            return self.claimed_by_another(header.site);
+            self.claimed_by_another(header.site);
+            return Ok(useless);
         }
+        let Some(markers) = self.permitted(&header).await? else {
+            return Ok(useless);
+        };
         if header.absent {
-            return Seen::Value(header, std::sync::Arc::new(()));
+            return Ok(Seen::Value(Readable::new(header, None, markers)));
         }
         let schema = (value.schema)(self.rules.codec, self.rules.schema);
         let schema = schema.of_version(self.location.version);
         if header.fingerprint != schema.fingerprint || !self.rules.codec.accepts(header.codec) {
-            return self.undecodable(&"it was written for another form of this type");
+            self.undecodable(&"it was written for another form of this type");
+            return Ok(useless);
         }
-        match (value.decode)(header.codec, payload) {
-            Ok(value) => Seen::Value(header, value),
-            Err(error) => self.undecodable(&error),
-        }
+        Ok(match (value.decode)(header.codec, payload) {
+            Ok(value) => Seen::Value(Readable::new(header, Some(value), markers)),
+            Err(error) => {
+                self.undecodable(&error);
+                useless
+            }
+        })
     }
 
-    fn undecodable(&self, why: &dyn std::fmt::Display) -> Seen {
+    /// The entry's markers, unless one of its tags was removed.
+    async fn permitted(&self, header: &Header) -> Result<Option<Box<[Arc<Marker>]>>, Error> {
+        self.spend(self.engine.permitted(&self.key, header)).await
+    }
+
+    fn undecodable(&self, why: &dyn std::fmt::Display) {
         self.counters.undecodable();
         tracing::debug!(method = self.label, why = %why, "an entry is not readable and will be replaced");
-        Seen::Useless
     }
 
-    fn claimed_by_another(&self, other: u64) -> Seen {
+    fn claimed_by_another(&self, other: u64) {
         self.counters.undecodable();
         self.counters.clashed();
         self.engine.observe().once(self.location.path, "clash", || {
@@ -184,36 +354,59 @@ impl Cached {
                  give one of them another `key_prefix`, or name what tells them apart in `key`"
             );
         });
-        Seen::Useless
     }
+}
 
-    pub(crate) fn remote_failed(&self, what: &'static str, error: &Error) {
-        self.counters.remote_failed();
-        if error.kind() == ErrorKind::Server {
-            // An outage is said by the connection; a refusal only here.
-            let message = error.to_string();
-            self.engine.observe().once("store", &message, || {
-                tracing::warn!(method = self.label, what, %error, "the server refuses; calls go on without it");
-            });
-        }
-        tracing::debug!(method = self.label, what, %error, "the store failed; the call goes on without it");
+impl Engine {
+    /// The markers of an entry that was read, unless one of its tags was
+    /// removed since its load began, as far as anybody can know.
+    pub(crate) async fn permitted(
+        &self,
+        key: &str,
+        header: &Header,
+    ) -> Result<Option<Box<[Arc<Marker>]>>, Error> {
+        let tags: Vec<String> = header.tags.iter().map(ToString::to_string).collect();
+        let markers = self.markers_of(key, &tags);
+        self.learn(&markers).await?;
+        let permitted = markers
+            .iter()
+            .all(|marker| marker.permits(header.tag_stamp));
+        Ok(permitted.then(|| markers.into_boxed_slice()))
     }
 }
 
 enum Asked {
-    Value(Shared),
-    Absent,
-    /// The leader holds the lease.
-    Leased,
+    Landed(Outcome, Landing),
+    /// What may be answered with until then, while it is refreshed.
+    Refresh(Claim, Landing, u64),
+    /// The leader holds the lease; what may stand in if its load fails.
+    Leased(Option<Fallback>),
     /// A body that this call is made from holds it.
     Own,
 }
 
 enum Seen {
-    Value(Header, Shared),
+    Value(Readable),
     Lease,
-    /// Expired, foreign, or of another form: to be replaced.
-    Useless,
+    /// Expired, removed, foreign, or of another form: to be replaced. With its
+    /// serial, if it has one.
+    Useless(Option<u64>),
+}
+
+struct Readable {
+    header: Header,
+    landing: Landing,
+    markers: Box<[Arc<Marker>]>,
+}
+
+impl Readable {
+    fn new(header: Header, landing: Landing, markers: Box<[Arc<Marker>]>) -> Self {
+        Self {
+            header,
+            landing,
+            markers,
+        }
+    }
 }
 
 /// How long to wait for another process's load, and how often to look.
@@ -246,9 +439,16 @@ impl Patience {
         }
     }
 
-    /// Waits for the load under `lease`. `false`: it is used up.
-    async fn wait(&mut self, lease: &[u8]) -> bool {
-        const LONGEST_PAUSE: Duration = Duration::from_millis(25);
+    /// Waits for the load under `lease`: until the store tells of a change, or
+    /// for a while, since it may not. `false`: the patience is used up.
+    async fn wait(&mut self, engine: &Engine, lease: &[u8], ticket: &Ticket) -> bool {
+        // A change that is told is not waited for in vain; one that is not,
+        // such as the end of a lease, is found by looking.
+        let longest = if engine.local().follows() && engine.settings().renews {
+            Duration::from_millis(250)
+        } else {
+            Duration::from_millis(25)
+        };
         if self.lease != lease {
             self.lease = lease.to_vec();
             self.loads += 1;
@@ -259,9 +459,10 @@ impl Patience {
             return false;
         }
         let pause = self.pause.min(self.left);
-        tokio::time::sleep(pause).await;
-        self.left -= pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let began = Instant::now();
+        drop(tokio::time::timeout(pause, engine.local().changed(ticket)).await);
+        self.left = self.left.saturating_sub(began.elapsed());
+        self.pause = (self.pause * 2).min(longest);
         true
     }
 }

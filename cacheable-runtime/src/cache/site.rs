@@ -13,6 +13,7 @@ use siphasher::sip::SipHasher13;
 
 use super::Engine;
 use super::call::Call;
+use super::tags::{add, tag};
 use crate::codec::CodecChoice;
 use crate::error::Error;
 use crate::key::{IntoKey, Key, KeyWriter};
@@ -150,7 +151,7 @@ impl Site {
     /// One call. `key` tells the arguments, which are only borrowed.
     pub fn call<K: Fn(&mut KeyWriter)>(&'static self, runtime: Option<&Engine>, key: K) -> Call {
         match runtime {
-            Some(engine) => Call::new(engine, self, type_name::<K>(), self.text(key)),
+            Some(engine) => Call::new(engine, self, type_name::<K>(), key),
             None => Call::without_runtime(),
         }
     }
@@ -170,11 +171,13 @@ impl Site {
             identity: self.identity(type_name::<K>()),
             text: self.text(key),
             ttl: None,
+            tags: Ok(Vec::new()),
+            tagged_by_value: false,
             returns: PhantomData,
         }
     }
 
-    fn text<K: Fn(&mut KeyWriter)>(&'static self, key: K) -> Result<String, Error> {
+    pub(crate) fn text<K: Fn(&mut KeyWriter)>(&'static self, key: K) -> Result<String, Error> {
         let start = self
             .start
             .get_or_init(|| format!("cache:{}:{}", self.prefix, self.method));
@@ -292,6 +295,8 @@ pub struct MethodKey<R> {
     pub(crate) identity: u64,
     pub(crate) text: Result<String, Error>,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) tags: Result<Vec<String>, Error>,
+    pub(crate) tagged_by_value: bool,
     returns: PhantomData<fn() -> R>,
 }
 
@@ -304,13 +309,19 @@ impl<R> MethodKey<R> {
 
     /// A tag of the entry that is made of the arguments.
     #[doc(hidden)]
-    pub fn tag(self, _text: impl FnOnce(&mut KeyWriter)) -> Self {
+    pub fn tag(mut self, text: impl FnOnce(&mut KeyWriter)) -> Self {
+        match (&mut self.tags, tag(text)) {
+            (Ok(tags), Ok(name)) => add(tags, name),
+            (Ok(_), Err(error)) => self.tags = Err(error),
+            (Err(_), _) => {}
+        }
         self
     }
 
     /// The entry has tags that come from its value.
     #[doc(hidden)]
-    pub fn tagged_by_value(self) -> Self {
+    pub fn tagged_by_value(mut self) -> Self {
+        self.tagged_by_value = true;
         self
     }
 

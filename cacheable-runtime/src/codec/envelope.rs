@@ -7,7 +7,7 @@
 //! | 0 | 3 | magic `C1 63 76`; `C1` starts neither UTF-8 text nor any `MessagePack` value |
 //! | 3 | 1 | version, `01` |
 //! | 4 | 1 | codec: 1 bincode, 2 `MessagePack`, 3 JSON |
-//! | 5 | 1 | flags: bit 0 "cached absence", the payload is empty; the others are zero |
+//! | 5 | 1 | flags: bit 0 "cached absence", the payload is empty; bit 1 "stands in for a load that failed"; the others are zero |
 //! | 6 | 2 | number of tags |
 //! | 8 | 4 | payload length |
 //! | 12 | 4 | microseconds that the load took |
@@ -17,7 +17,8 @@
 //! | 40 | 8 | soft expiry, same clock |
 //! | 48 | 8 | hard expiry, same clock |
 //! | 56 | 8 | tag stamp |
-//! | 64 | – | tags: each a 2-byte length and UTF-8 text |
+//! | 64 | 8 | serial: random, so that no two entries are the same |
+//! | 72 | – | tags: each a 2-byte length and UTF-8 text |
 //! | – | – | payload |
 //! | end − 8 | 8 | checksum |
 //!
@@ -44,11 +45,12 @@ const VALUE_MAGIC: [u8; 3] = [0xC1, b'c', b'v'];
 const LEASE_MAGIC: [u8; 3] = [0xC1, b'c', b'l'];
 const VERSION: u8 = 1;
 const FLAG_ABSENT: u8 = 1;
+const FLAG_STAND_IN: u8 = 2;
 
 const CODEC_AT: usize = 4;
 const PAYLOAD_LEN_AT: usize = 8;
 /// Length of the fixed part, before tags and payload.
-const FIXED: usize = 64;
+const FIXED: usize = 72;
 const CHECKSUM: usize = 8;
 const TOKEN: usize = 16;
 const LEASE: usize = 4 + TOKEN + CHECKSUM;
@@ -59,6 +61,8 @@ pub(crate) struct Header {
     pub(crate) codec: CodecId,
     /// A cached `None`: there is no payload.
     pub(crate) absent: bool,
+    /// An old value whose refresh failed.
+    pub(crate) stand_in: bool,
     pub(crate) site: u64,
     pub(crate) fingerprint: u64,
     pub(crate) created_ms: u64,
@@ -66,6 +70,7 @@ pub(crate) struct Header {
     pub(crate) hard_expiry_ms: u64,
     pub(crate) load_micros: u32,
     pub(crate) tag_stamp: u64,
+    pub(crate) serial: u64,
     pub(crate) tags: Vec<Box<str>>,
 }
 
@@ -141,7 +146,9 @@ fn write_fixed(header: &Header, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     out.extend_from_slice(&VALUE_MAGIC);
     out.push(VERSION);
     out.push(header.codec as u8);
-    out.push(if header.absent { FLAG_ABSENT } else { 0 });
+    let absent = if header.absent { FLAG_ABSENT } else { 0 };
+    let stand_in = if header.stand_in { FLAG_STAND_IN } else { 0 };
+    out.push(absent | stand_in);
     out.extend_from_slice(&tags.to_le_bytes());
     out.extend_from_slice(&0_u32.to_le_bytes());
     out.extend_from_slice(&header.load_micros.to_le_bytes());
@@ -152,6 +159,7 @@ fn write_fixed(header: &Header, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         header.soft_expiry_ms,
         header.hard_expiry_ms,
         header.tag_stamp,
+        header.serial,
     ] {
         out.extend_from_slice(&field.to_le_bytes());
     }
@@ -190,7 +198,7 @@ fn open_value<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Opened<'a>, OpenError> 
     // does not fit was meant for a reader that knows more.
     let codec = CodecId::from_byte(body[CODEC_AT]).ok_or(OpenError::Newer)?;
     let flags = body[5];
-    if flags & !FLAG_ABSENT != 0 {
+    if flags & !(FLAG_ABSENT | FLAG_STAND_IN) != 0 {
         return Err(OpenError::Newer);
     }
     let (tags, payload) = read_tags(&body[FIXED..], usize::from(read_u16(body, 6)))?;
@@ -202,6 +210,7 @@ fn open_value<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Opened<'a>, OpenError> 
     let header = Header {
         codec,
         absent,
+        stand_in: flags & FLAG_STAND_IN != 0,
         load_micros: read_u32(body, 12),
         site: read_u64(body, 16),
         fingerprint: read_u64(body, 24),
@@ -209,6 +218,7 @@ fn open_value<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Opened<'a>, OpenError> 
         soft_expiry_ms: read_u64(body, 40),
         hard_expiry_ms: read_u64(body, 48),
         tag_stamp: read_u64(body, 56),
+        serial: read_u64(body, 64),
         tags,
     };
     Ok(Opened::Value(header, payload))

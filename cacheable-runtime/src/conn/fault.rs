@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use redis::{ErrorKind as RedisKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind as RedisKind, RedisError};
 
 use crate::error::{Error, ErrorKind};
 
@@ -47,33 +47,90 @@ pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error 
     }
 }
 
-/// What an operator can do about it.
+/// What the server says of itself, and what an operator can do about it.
+const ADVICE: [(&str, &str); 11] = [
+    (
+        "READONLY",
+        "READONLY: the server is a replica and takes no writes",
+    ),
+    (
+        "LOADING",
+        "LOADING: the server is reading its data from disk",
+    ),
+    (
+        "MASTERDOWN",
+        "MASTERDOWN: the server is a replica that has lost its primary",
+    ),
+    (
+        "CLUSTERDOWN",
+        "CLUSTERDOWN: the cluster does not serve all of its slots",
+    ),
+    (
+        "MOVED",
+        "MOVED: the server is one node of a cluster, and its address was given as that of a single server",
+    ),
+    (
+        "NOPERM",
+        "NOPERM: the user of REDIS_URL may not run this command or touch this key",
+    ),
+    (
+        "NOAUTH",
+        "NOAUTH: the server wants a password: put it into REDIS_URL",
+    ),
+    (
+        "WRONGPASS",
+        "WRONGPASS: the server refuses the password or user: check REDIS_URL",
+    ),
+    (
+        "OOM",
+        "OOM: the server's memory is full and its policy evicts nothing",
+    ),
+    (
+        "MISCONF",
+        "MISCONF: the server cannot write to disk and takes no writes",
+    ),
+    (
+        "WRONGTYPE",
+        "WRONGTYPE: another program keeps something else under this key",
+    ),
+];
+
 fn advice(error: &RedisError) -> Option<&'static str> {
     if error.kind() == RedisKind::AuthenticationFailed {
         return Some("the server refuses the password or user: check REDIS_URL");
     }
-    if let RedisKind::Server(kind) = error.kind() {
-        match kind {
-            ServerErrorKind::ReadOnly => {
-                return Some("READONLY: the server is a replica and takes no writes");
-            }
-            ServerErrorKind::BusyLoading => {
-                return Some("LOADING: the server is reading its data from disk");
-            }
-            ServerErrorKind::NoPerm => {
-                return Some(
-                    "NOPERM: the user of REDIS_URL may not run this command or touch this key",
-                );
-            }
-            _ => {}
-        }
+    let code = code(error)?;
+    let known = ADVICE.iter().find(|(known, _)| *known == code);
+    known.map(|(_, advice)| *advice)
+}
+
+/// The code of an answer. Servers before 7 wrap what a command in a script was
+/// answered with: `ERR Error running script (…): … -READONLY …`.
+pub(super) fn code(error: &RedisError) -> Option<&str> {
+    let code = error.code()?;
+    if code != "ERR" {
+        return Some(code);
     }
-    match error.code()? {
-        "NOAUTH" => Some("NOAUTH: the server wants a password: put it into REDIS_URL"),
-        "WRONGPASS" => Some("WRONGPASS: the server refuses the password or user: check REDIS_URL"),
-        "OOM" => Some("OOM: the server's memory is full and its policy evicts nothing"),
-        "MISCONF" => Some("MISCONF: the server cannot write to disk and takes no writes"),
-        "WRONGTYPE" => Some("WRONGTYPE: another program keeps something else under this key"),
-        _ => None,
-    }
+    let wrapped = error
+        .detail()
+        .filter(|text| text.contains("running script"))?;
+    let inner = wrapped.split_whitespace().find_map(|word| {
+        let word = word.strip_prefix('-')?;
+        ADVICE.iter().find(|(known, _)| *known == word)
+    });
+    inner.map_or(Some(code), |(known, _)| Some(known))
+}
+
+/// The server is of no use to anybody until this has changed, so the
+/// connection is looked at again instead of asked on.
+pub(super) fn is_about_the_server(error: &RedisError) -> bool {
+    const CODES: [&str; 6] = [
+        "READONLY",
+        "LOADING",
+        "MASTERDOWN",
+        "CLUSTERDOWN",
+        "NOAUTH",
+        "MOVED",
+    ];
+    code(error).is_some_and(|code| CODES.contains(&code))
 }

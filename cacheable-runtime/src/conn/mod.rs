@@ -1,35 +1,50 @@
 //! Connections: opened, watched, reopened. Others hand a command to a
 //! [`Link`] and never see a connection.
 //!
-//! The cache relies on one connection carrying commands in the order in which
-//! they are given: a look-up that is sent after an invalidation must not
-//! overtake it. A second connection needs another proof.
+//! A link is two connections to one server that live and die together. The
+//! *reading* one is followed: the server tells over it of every change of a
+//! key that was read over it, in order with the answers. The *removing* one
+//! is not, so that the server tells the reading one of removals too.
 
 pub(crate) mod address;
+mod breaker;
 mod fault;
+mod lua;
 mod supervise;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, FromRedisValue, Pipeline, Script};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, watch};
 
+use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
 use crate::time::Clock;
 use address::Address;
-use fault::translate;
+use breaker::Breaker;
+use fault::{code, is_about_the_server, translate};
+pub(crate) use lua::Lua;
 
-/// One supervised connection to one server.
+/// One supervised pair of connections to one server.
 ///
 /// While it is away every command fails at once: nothing queues up, nothing
 /// waits for a server that may not come back.
 pub(crate) struct Link {
     live: watch::Receiver<State>,
-    signals: Arc<Signals>,
-    command_timeout: Duration,
+    shared: Arc<Shared>,
     server: String,
+}
+
+/// Which of the two connections carries a command. Commands on one keep their
+/// order; between the two there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// What is read, and the leases under which it is loaded.
+    Reads,
+    /// Removals, and all that is written by force.
+    Removals,
 }
 
 /// How long to wait for the server, and for what.
@@ -39,19 +54,44 @@ pub(crate) struct Timeouts {
     pub(crate) command: Duration,
 }
 
+/// What a new connection begins with.
+pub(crate) struct Greeting {
+    pub(crate) scripts: &'static [&'static Lua],
+    /// A script that writes, so that a server that takes no writes is found
+    /// out, and that returns a number for [`Listener::numbered`].
+    pub(crate) counter: &'static Lua,
+    pub(crate) counter_key: String,
+}
+
+#[derive(Clone)]
+struct Pair {
+    reads: MultiplexedConnection,
+    removals: MultiplexedConnection,
+    /// The server reads `#!lua`.
+    modern: bool,
+    /// It tells of changes.
+    follows: bool,
+    /// Unlike that of any other pair.
+    id: u64,
+}
+
 #[derive(Clone)]
 enum State {
     /// No attempt has ended yet.
     Starting,
-    Up(MultiplexedConnection),
+    Up(Pair),
     Down(Error),
     Closed,
 }
 
-#[derive(Default)]
-struct Signals {
-    /// The connection broke.
-    broken: Notify,
+/// What the link and its supervisor share.
+struct Shared {
+    timeouts: Timeouts,
+    greeting: Greeting,
+    listener: Arc<dyn Listener>,
+    breaker: Breaker,
+    /// Something is wrong with the connection.
+    doubtful: Notify,
     /// The owner wants no more of it.
     close: Notify,
 }
@@ -62,29 +102,29 @@ impl Link {
     pub(crate) async fn open(
         address: Address,
         timeouts: Timeouts,
-        scripts: &'static [&'static Script],
+        greeting: Greeting,
+        listener: Arc<dyn Listener>,
         clock: Clock,
         patience: Duration,
     ) -> Self {
         let (publish, mut live) = watch::channel(State::Starting);
-        let signals = Arc::new(Signals::default());
         let server = address.to_string();
-        let supervisor = supervise::Supervisor {
-            address,
+        let shared = Arc::new(Shared {
             timeouts,
-            scripts,
-            clock,
-            signals: Arc::clone(&signals),
-            publish,
-        };
+            greeting,
+            listener,
+            breaker: Breaker::default(),
+            doubtful: Notify::new(),
+            close: Notify::new(),
+        });
+        let supervisor = supervise::Supervisor::new(address, clock, Arc::clone(&shared), publish);
         tokio::spawn(supervisor.run());
         let ended = live.wait_for(|state| !matches!(state, State::Starting));
         // Without an answer in time it goes on in the background.
         drop(tokio::time::timeout(patience, ended).await);
         Self {
             live,
-            signals,
-            command_timeout: timeouts.command,
+            shared,
             server,
         }
     }
@@ -96,10 +136,32 @@ impl Link {
 
     /// The error that commands get now, if they would.
     pub(crate) fn trouble(&self) -> Option<Error> {
-        self.connection().err()
+        self.pair().err()
     }
 
-    fn connection(&self) -> Result<MultiplexedConnection, Error> {
+    /// Waits until commands are carried again. `false`: never again.
+    pub(crate) async fn usable(&self) -> bool {
+        let mut live = self.live.clone();
+        loop {
+            match self.pair() {
+                Ok(_) => return true,
+                Err(error) if error.kind() == ErrorKind::ShutDown => return false,
+                Err(_) => {}
+            }
+            // The breaker closes without a change of the state.
+            let changed = tokio::time::timeout(Duration::from_millis(50), live.changed());
+            if let Ok(Err(_)) = changed.await {
+                return false;
+            }
+        }
+    }
+
+    /// Tells this time of being connected from every other.
+    pub(crate) fn incarnation(&self) -> Result<u64, Error> {
+        self.pair().map(|pair| pair.id)
+    }
+
+    fn pair(&self) -> Result<Pair, Error> {
         if self.live.has_changed().is_err() && !matches!(&*self.live.borrow(), State::Closed) {
             return Err(Error::new(
                 ErrorKind::ShutDown,
@@ -107,7 +169,11 @@ impl Link {
             ));
         }
         match &*self.live.borrow() {
-            State::Up(connection) => Ok(connection.clone()),
+            State::Up(_) if self.shared.breaker.is_open() => Err(Error::new(
+                ErrorKind::Unavailable,
+                "the server does not answer in time, so it is left alone until it does",
+            )),
+            State::Up(pair) => Ok(pair.clone()),
             State::Down(error) => Err(error.clone()),
             State::Starting => Err(Error::new(
                 ErrorKind::Unavailable,
@@ -120,50 +186,164 @@ impl Link {
         }
     }
 
-    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        let mut connection = self.connection()?;
-        let answer = command.query_async(&mut connection).await;
-        answer.map_err(|error| self.failed(&error))
+    pub(crate) async fn query<T: FromRedisValue>(
+        &self,
+        lane: Lane,
+        command: &Cmd,
+    ) -> Result<T, Error> {
+        let mut connection = self.pair()?.on(lane);
+        self.take(command.query_async(&mut connection).await)
     }
 
+    /// Sends commands in one piece. `Err` if any fails.
     pub(crate) async fn pipeline<T: FromRedisValue>(
         &self,
+        lane: Lane,
         commands: &Pipeline,
     ) -> Result<T, Error> {
-        let mut connection = self.connection()?;
-        let answer = commands.query_async(&mut connection).await;
-        answer.map_err(|error| self.failed(&error))
+        let mut connection = self.pair()?.on(lane);
+        self.take(commands.query_async(&mut connection).await)
     }
 
     /// Runs a script by its hash; a server that does not know it is given it
     /// and asked again.
-    pub(crate) async fn script<T: FromRedisValue>(
+    pub(crate) async fn script<T: FromRedisValue, K: AsRef<[u8]>>(
         &self,
-        script: &Script,
-        key: &str,
+        lane: Lane,
+        script: &Lua,
+        keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<T, Error> {
-        let mut connection = self.connection()?;
-        let mut call = script.key(key);
-        for argument in arguments {
-            call.arg(*argument);
+        let pair = self.pair()?;
+        let call = script.call(pair.modern, keys, arguments);
+        let mut connection = pair.clone().on(lane);
+        let mut answer = call.query_async(&mut connection).await;
+        if answer.as_ref().is_err_and(is_unknown_script) {
+            answer = match self.teach(&pair).await {
+                Ok(()) => call.query_async(&mut connection).await,
+                Err(error) => Err(error),
+            };
         }
-        let answer = call.invoke_async(&mut connection).await;
-        answer.map_err(|error| self.failed(&error))
+        self.take(answer)
     }
 
-    fn failed(&self, error: &redis::RedisError) -> Error {
-        if error.is_connection_dropped() {
-            self.signals.broken.notify_one();
+    /// Runs a script right after a command, in one piece. Both may be carried
+    /// out twice.
+    pub(crate) async fn with_script<T: FromRedisValue, U: FromRedisValue, K: AsRef<[u8]>>(
+        &self,
+        lane: Lane,
+        command: Cmd,
+        script: &Lua,
+        keys: &[K],
+        arguments: &[&[u8]],
+    ) -> Result<(T, U), Error> {
+        let pair = self.pair()?;
+        let mut both = Pipeline::with_capacity(2);
+        both.add_command(command);
+        both.add_command(script.call(pair.modern, keys, arguments));
+        both.ignore_errors();
+        let mut connection = pair.clone().on(lane);
+        let mut taught = false;
+        loop {
+            let answers: RedisResult<[RedisResult<Value>; 2]> = both
+                .query_async::<Vec<RedisResult<Value>>>(&mut connection)
+                .await
+                .map(|answers| {
+                    answers
+                        .try_into()
+                        .unwrap_or_else(|_| unreachable!("each command is answered"))
+                });
+            let [first, second] = self.take(answers)?;
+            if !taught && second.as_ref().is_err_and(is_unknown_script) {
+                taught = true;
+                self.take(self.teach(&pair).await)?;
+                continue;
+            }
+            let first = self.take(first.and_then(|value| Ok(redis::from_redis_value(value)?)))?;
+            let second = self.take(second.and_then(|value| Ok(redis::from_redis_value(value)?)))?;
+            return Ok((first, second));
         }
-        translate(error, self.command_timeout)
+    }
+
+    /// Makes the scripts known to a server that has forgotten them.
+    async fn teach(&self, pair: &Pair) -> RedisResult<()> {
+        tracing::info!(server = %self.server, "the server has forgotten the scripts; they are loaded again");
+        let mut connection = pair.removals.clone();
+        load_scripts(&self.shared.greeting, pair.modern, &mut connection).await
+    }
+
+    fn take<T>(&self, answer: RedisResult<T>) -> Result<T, Error> {
+        match answer {
+            Ok(answer) => {
+                self.shared.breaker.answered();
+                Ok(answer)
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed(&self, error: &RedisError) -> Error {
+        if error.is_timeout() {
+            self.overdue();
+        } else if error.is_connection_dropped() {
+            self.shared.doubtful.notify_one();
+        } else if is_about_the_server(error) {
+            self.leave_alone(code(error).unwrap_or("an error"));
+        } else {
+            self.shared.breaker.answered();
+        }
+        translate(error, self.shared.timeouts.command)
+    }
+
+    /// A command was not answered in the time that its caller had for it.
+    pub(crate) fn overdue(&self) {
+        if self.shared.breaker.strike() {
+            self.said_no("no answer in time");
+        }
+    }
+
+    /// Sends nothing more until the supervisor has found the server usable.
+    fn leave_alone(&self, why: &str) {
+        if self.shared.breaker.open() {
+            self.said_no(why);
+        }
+    }
+
+    fn said_no(&self, why: &str) {
+        self.shared.doubtful.notify_one();
+        tracing::warn!(server = %self.server, why, "the server is of no use now and is left alone until it is");
     }
 
     /// Closes the connection for good.
     pub(crate) async fn close(&self) {
-        self.signals.close.notify_one();
+        self.shared.close.notify_one();
         let mut live = self.live.clone();
         // An error says that the supervisor is gone, and the connection too.
         drop(live.wait_for(|state| matches!(state, State::Closed)).await);
     }
+}
+
+impl Pair {
+    fn on(self, lane: Lane) -> MultiplexedConnection {
+        match lane {
+            Lane::Reads => self.reads,
+            Lane::Removals => self.removals,
+        }
+    }
+}
+
+fn is_unknown_script(error: &RedisError) -> bool {
+    code(error) == Some("NOSCRIPT")
+}
+
+async fn load_scripts(
+    greeting: &Greeting,
+    modern: bool,
+    connection: &mut MultiplexedConnection,
+) -> RedisResult<()> {
+    for script in greeting.scripts {
+        script.form(modern).load_async(connection).await?;
+    }
+    greeting.counter.form(modern).load_async(connection).await?;
+    Ok(())
 }

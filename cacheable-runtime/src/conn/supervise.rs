@@ -1,63 +1,92 @@
-//! Keeps one connection up.
+//! Keeps one link up.
 //!
-//! Connect, load the scripts, ask for the time, publish. Then wait for one of
-//! three: the client says that the connection broke, the heartbeat is not
-//! answered (a silent network says nothing), or the owner closes. Withdraw
-//! first, then begin again.
+//! Connect both, have the server follow what is read, load the scripts, ask
+//! for the time, publish. Then wait for one of three: something is doubtful
+//! about the connection, the heartbeat is due (a silent network says nothing),
+//! or the owner closes. Withdraw first, tell the listener, then begin again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, Script};
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult, Value, cmd};
 use tokio::sync::watch;
 
 use super::address::Address;
-use super::fault::translate;
-use super::{Signals, State, Timeouts};
+use super::fault::{code, translate};
+use super::{Pair, Shared, State, load_scripts};
+use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
-use crate::sync::random;
+use crate::sync::{random, unique};
 use crate::time::Clock;
 
 pub(super) struct Supervisor {
-    pub(super) address: Address,
-    pub(super) timeouts: Timeouts,
-    pub(super) scripts: &'static [&'static Script],
-    pub(super) clock: Clock,
-    pub(super) signals: Arc<Signals>,
-    pub(super) publish: watch::Sender<State>,
+    address: Address,
+    clock: Clock,
+    shared: Arc<Shared>,
+    publish: watch::Sender<State>,
 }
 
 /// How often an idle connection is asked whether it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// How often a server is asked that is left alone.
+const PROBE: Duration = Duration::from_millis(200);
+
 impl Supervisor {
+    pub(super) fn new(
+        address: Address,
+        clock: Clock,
+        shared: Arc<Shared>,
+        publish: watch::Sender<State>,
+    ) -> Self {
+        Self {
+            address,
+            clock,
+            shared,
+            publish,
+        }
+    }
+
     pub(super) async fn run(self) {
-        let signals = Arc::clone(&self.signals);
+        let shared = Arc::clone(&self.shared);
         tokio::select! {
             // All handles are gone: the runtime was dropped without shutdown.
             () = self.publish.closed() => {}
-            () = signals.close.notified() => {}
+            () = shared.close.notified() => {}
             () = self.keep_up() => {}
         }
         self.publish.send_replace(State::Closed);
+        self.shared.listener.lost();
     }
 
     async fn keep_up(&self) {
         let mut failures = 0_u32;
+        let mut first = true;
         // Each outage is said once.
         let mut said = false;
         loop {
-            match self.connect().await {
-                Ok(connection) => {
+            let broken = Arc::new(AtomicBool::new(false));
+            let patience = if first {
+                self.shared.timeouts.connect
+            } else {
+                attempt_patience(self.shared.timeouts.connect, failures)
+            };
+            first = false;
+            match self.connect(&broken, patience).await {
+                Ok(pair) => {
                     if said {
                         tracing::info!(server = %self.address, "connected again");
                     }
-                    self.publish.send_replace(State::Up(connection.clone()));
+                    self.shared.breaker.close();
+                    self.publish.send_replace(State::Up(pair.clone()));
                     let up = Instant::now();
-                    let error = self.watch(connection).await;
+                    let error = self.watch(pair).await;
+                    broken.store(true, Ordering::SeqCst);
+                    self.publish.send_replace(State::Down(error.clone()));
+                    self.shared.listener.lost();
                     tracing::warn!(server = %self.address, %error, "the connection was lost; trying to reconnect");
-                    self.publish.send_replace(State::Down(error));
                     if up.elapsed() > HEARTBEAT {
                         failures = 0;
                         said = false;
@@ -69,6 +98,7 @@ impl Supervisor {
                     }
                 }
                 Err(error) => {
+                    broken.store(true, Ordering::SeqCst);
                     if !said {
                         said = true;
                         tracing::warn!(server = %self.address, %error, "cannot connect; trying again in the background");
@@ -81,67 +111,216 @@ impl Supervisor {
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, Error> {
-        let attempt = async {
-            let signals = Arc::clone(&self.signals);
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(None)
-                .set_response_timeout(Some(self.timeouts.command))
-                .set_push_sender(move |push: PushInfo| {
-                    if push.kind == PushKind::Disconnection {
-                        signals.broken.notify_one();
-                    }
-                    Ok::<_, redis::aio::SendError>(())
-                });
-            let client = Client::open(self.address.info().clone())?;
-            let mut connection = client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await?;
-            for script in self.scripts {
-                script.load_async(&mut connection).await?;
-            }
-            self.follow_time(&mut connection).await?;
-            Ok(connection)
-        };
-        match tokio::time::timeout(self.timeouts.connect, attempt).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(translate(&error, self.timeouts.command)),
+    async fn connect(&self, broken: &Arc<AtomicBool>, patience: Duration) -> Result<Pair, Error> {
+        match tokio::time::timeout(patience, self.attempt(broken)).await {
+            Ok(Ok(pair)) => Ok(pair),
+            Ok(Err(error)) => Err(translate(&error, self.shared.timeouts.command)),
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,
-                format!("no connection within {:?}", self.timeouts.connect),
+                format!("no connection within {patience:?}"),
             )),
         }
     }
 
-    /// Ends when the connection is of no more use, and says why.
-    async fn watch(&self, mut connection: MultiplexedConnection) -> Error {
-        loop {
-            // The notice may be of a connection before this one, so it only
-            // brings the question forward.
-            let broken = self.signals.broken.notified();
-            drop(tokio::time::timeout(HEARTBEAT, broken).await);
-            if let Err(error) = self.follow_time(&mut connection).await {
-                return translate(&error, self.timeouts.command);
+    async fn attempt(&self, broken: &Arc<AtomicBool>) -> RedisResult<Pair> {
+        let client = Client::open(self.address.info().clone())?;
+        let mut reads = self.open(&client, broken, true).await?;
+        let mut removals = self.open(&client, broken, false).await?;
+        let modern = is_modern(&mut removals).await?;
+        let follows = self.follow(&mut reads).await?;
+        load_scripts(&self.shared.greeting, modern, &mut removals).await?;
+        self.number(&mut reads, modern).await?;
+        let asked = Instant::now();
+        self.follow_time(&mut reads).await?;
+        // Before anybody can use it: what is read from here on is followed.
+        self.shared.listener.connected(follows);
+        self.shared.listener.heard(asked);
+        Ok(Pair {
+            reads,
+            removals,
+            modern,
+            follows,
+            id: unique(),
+        })
+    }
+
+    async fn open(
+        &self,
+        client: &Client,
+        broken: &Arc<AtomicBool>,
+        reads: bool,
+    ) -> RedisResult<MultiplexedConnection> {
+        let (shared, broken) = (Arc::clone(&self.shared), Arc::clone(broken));
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(Some(self.shared.timeouts.command))
+            // It is called in the order of the wire, before the answers behind
+            // the push are seen.
+            .set_push_sender(move |push: PushInfo| {
+                match push.kind {
+                    PushKind::Disconnection => {
+                        // A connection that was given up says nothing of the
+                        // one after it.
+                        if !broken.swap(true, Ordering::SeqCst) {
+                            shared.listener.lost();
+                            shared.doubtful.notify_one();
+                        }
+                    }
+                    PushKind::Invalidate if reads => pass_on(&push.data, &*shared.listener),
+                    _ => {}
+                }
+                Ok::<_, redis::aio::SendError>(())
+            });
+        client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    /// Has the server tell of changes. `false`: it cannot.
+    async fn follow(&self, reads: &mut MultiplexedConnection) -> RedisResult<bool> {
+        let mut tracking = cmd("CLIENT");
+        tracking.arg("TRACKING").arg("ON").arg("NOLOOP");
+        match tracking.exec_async(reads).await {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(code(&error), Some("ERR" | "NOPERM")) => {
+                tracing::warn!(
+                    server = %self.address,
+                    code = code(&error),
+                    "the server does not tell of changes (CLIENT TRACKING), so nothing is kept in this process"
+                );
+                Ok(false)
             }
+            Err(error) => Err(error),
         }
     }
 
-    /// The heartbeat: it asks for the server's time, which all decisions
-    /// about age go by.
-    async fn follow_time(&self, connection: &mut MultiplexedConnection) -> redis::RedisResult<()> {
+    /// Writes, so that a server that takes no writes shows it, and passes on
+    /// the number that comes back.
+    async fn number(&self, reads: &mut MultiplexedConnection, modern: bool) -> RedisResult<()> {
+        let greeting = &self.shared.greeting;
+        let call = greeting.counter.call(modern, &[&greeting.counter_key], &[]);
+        let mut answer = call.query_async::<String>(reads).await;
+        if answer.as_ref().is_err_and(super::is_unknown_script) {
+            load_scripts(greeting, modern, reads).await?;
+            answer = call.query_async(reads).await;
+        }
+        match answer {
+            Ok(number) => {
+                if let Ok(number) = number.parse() {
+                    self.shared.listener.numbered(number);
+                }
+                Ok(())
+            }
+            // It answers, and can still be read from and removed from.
+            Err(error) if matches!(code(&error), Some("OOM" | "MISCONF" | "WRONGTYPE")) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends when the connection is of no more use, and says why.
+    async fn watch(&self, mut pair: Pair) -> Error {
+        let shared = &self.shared;
+        let mut left_alone = false;
+        loop {
+            let pause = if left_alone { PROBE } else { HEARTBEAT };
+            // The notice may be of a connection before this one, so it only
+            // brings the question forward.
+            drop(tokio::time::timeout(pause, shared.doubtful.notified()).await);
+            if shared.breaker.is_open() && !left_alone {
+                // Only here, so that it cannot come after the server was found
+                // to be of use again.
+                left_alone = true;
+                shared.listener.lost();
+            }
+            let asked = Instant::now();
+            if let Err(error) = self.ask(&mut pair, left_alone).await {
+                return translate(&error, shared.timeouts.command);
+            }
+            if left_alone {
+                // All that was told meanwhile has been heard. But those who
+                // did without the server have begun a time of their own.
+                left_alone = false;
+                shared.listener.connected(pair.follows);
+                shared.breaker.close();
+                tracing::info!(server = %self.address, "the server is of use again");
+            }
+            shared.listener.heard(asked);
+        }
+    }
+
+    /// The heartbeat, over both connections. While the server is left alone it
+    /// is asked to write, too.
+    async fn ask(&self, pair: &mut Pair, left_alone: bool) -> RedisResult<()> {
+        if left_alone {
+            let modern = pair.modern;
+            self.number(&mut pair.reads, modern).await?;
+        }
+        let ping = cmd("PING");
+        let (time, ping) = tokio::join!(
+            self.follow_time(&mut pair.reads),
+            ping.exec_async(&mut pair.removals),
+        );
+        time.and(ping)
+    }
+
+    /// Asks for the server's time, which all decisions about age go by.
+    async fn follow_time(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let asked = Instant::now();
-        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
+        let (seconds, micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
         self.clock
             .follow(seconds * 1000 + micros / 1000, asked.elapsed());
         Ok(())
     }
 }
 
-/// 50 ms, doubled up to 2 s, less up to half of it at random, so that a fleet
-/// does not come back in step.
+/// A push names keys, or none for all of them.
+fn pass_on(data: &[Value], listener: &dyn Listener) {
+    match data {
+        [Value::Array(keys)] => {
+            for key in keys {
+                if let Value::BulkString(key) = key {
+                    listener.changed(key);
+                }
+            }
+        }
+        _ => listener.all_changed(),
+    }
+}
+
+/// Whether the server reads `#!lua`: Redis 7, and every Valkey, which says the
+/// Redis version that it is like.
+async fn is_modern(connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+    let info: RedisResult<String> = cmd("INFO").arg("server").query_async(connection).await;
+    match info {
+        Ok(info) => {
+            let mut lines = info.lines();
+            let version = lines.find_map(|line| line.strip_prefix("redis_version:"));
+            let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+            Ok(major.is_some_and(|major| major >= 7))
+        }
+        // The plain form is read by all.
+        Err(error) if code(&error) == Some("NOPERM") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// 50 ms, doubled up to 400 ms, less up to half of it at random, so that a
+/// fleet does not come back in step.
 fn backoff(failures: u32) -> Duration {
-    let longest = 50_u64.saturating_mul(1 << failures.min(6)).min(2_000);
+    let longest = 50_u64 << failures.min(3);
     Duration::from_millis(longest - random() % (longest / 2 + 1))
+}
+
+/// How long an attempt to reconnect may take: a server that accepts and says
+/// nothing must not hold up the attempt that would succeed. Now and then it is
+/// as long as was asked for.
+fn attempt_patience(connect: Duration, failures: u32) -> Duration {
+    const SHORT: Duration = Duration::from_secs(1);
+    if failures % 4 == 3 {
+        connect
+    } else {
+        connect.min(SHORT)
+    }
 }
 
 #[cfg(test)]
@@ -153,10 +332,20 @@ mod tests {
         for failures in 0..100 {
             let pause = backoff(failures);
             assert!(pause >= Duration::from_millis(25), "{pause:?}");
-            assert!(pause <= Duration::from_secs(2), "{pause:?}");
+            assert!(pause <= Duration::from_millis(400), "{pause:?}");
         }
-        assert!(backoff(90) >= Duration::from_secs(1));
+        assert!(backoff(90) >= Duration::from_millis(200));
         let pauses: std::collections::HashSet<_> = (0..50).map(|_| backoff(90)).collect();
         assert!(pauses.len() > 1);
+    }
+
+    #[test]
+    fn most_attempts_are_short_and_some_are_as_long_as_asked_for() {
+        let asked = Duration::from_secs(5);
+        assert_eq!(attempt_patience(asked, 0), Duration::from_secs(1));
+        assert_eq!(attempt_patience(asked, 3), asked);
+        assert_eq!(attempt_patience(asked, 7), asked);
+        let short = Duration::from_millis(300);
+        assert_eq!(attempt_patience(short, 3), short);
     }
 }

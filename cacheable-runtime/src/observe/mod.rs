@@ -1,11 +1,14 @@
 //! What the cache did: counters per method, and messages said once.
 
+mod outcome;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::sync::lock;
+pub use outcome::{Outcome, with_outcome};
 
 /// The counters of one engine.
 #[derive(Default)]
@@ -93,14 +96,23 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Answered from level 1, in this process.
+    hits_local by hit_local;
     /// Answered from the store: Redis, or the embedded one.
     hits_remote by hit_remote;
+    /// Answered with a value past its `ttl`: while it was refreshed, or because
+    /// its load had failed.
+    hits_stale by hit_stale;
     /// Found nothing usable, and led the load.
     misses by missed;
     /// Bodies run.
     loads by loaded;
-    /// Bodies that returned an error.
+    /// Bodies that returned an error or ran out of time.
     load_errors by load_failed;
+    /// Calls whose `load_timeout` came first.
+    load_timeouts by load_timed_out;
+    /// Loads that refreshed a value which was answered with meanwhile.
+    refreshes by refreshed;
     /// Calls that joined another call's load or look-up.
     waits by waited;
     /// Calls that did without the cache: `when` was false, an argument could
@@ -125,7 +137,8 @@ counters! {
     /// Entries, and leases of running loads, that these calls removed. A
     /// pattern that never removes any is probably mistyped.
     entries_removed by removed(entries);
-    /// Invalidations that did not reach the store.
+    /// Invalidations that did not reach the store at once. They are tried until
+    /// they do.
     invalidation_errors by invalidation_failed;
 }
 

@@ -73,6 +73,19 @@ impl Pattern {
             .expect("the pattern was checked, and a namespace is literal")
     }
 
+    /// Covers every key that begins with this text.
+    pub(crate) fn beginning_with(literal: &str) -> Self {
+        let mut text = String::with_capacity(literal.len() + 1);
+        for c in literal.chars() {
+            if "*?[]\\".contains(c) {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+        text.push('*');
+        Self::parsed(&text).expect("everything with a meaning is escaped")
+    }
+
     fn parsed(text: &str) -> Result<Self, Error> {
         let tokens = parse(text)?;
         let literal: Vec<u8> = tokens.iter().map_while(Token::literal).collect();

@@ -6,25 +6,37 @@
 //! that is being replaced, so it waits for replacements to end. All of these
 //! are short: no method waits for anything but a lock.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use quick_cache::{OptionsBuilder, Weighter};
 
-use super::RemoteStore;
+use super::{Claimed, Expect, Numbers, Origin, RemoteStore, SERIAL, STAMP};
 use crate::error::Error;
 use crate::pattern::Pattern;
-use crate::sync::BoxFuture;
+use crate::sync::{BoxFuture, lock};
 use crate::time::{Clock, Millis};
 
 pub(crate) struct MemoryStore {
     entries: Cache<String, Entry, ByBytes>,
     /// Shared by replacements, held alone by a sweep.
     sweeping: RwLock<()>,
+    removals: Mutex<Removals>,
     clock: Clock,
 }
+
+/// The removals of tags.
+#[derive(Default)]
+struct Removals {
+    counter: u64,
+    markers: HashMap<String, u64>,
+}
+
+/// Beyond so many markers all are let go, which costs misses.
+const MARKERS: usize = 1 << 17;
 
 #[derive(Clone)]
 struct Entry {
@@ -77,6 +89,7 @@ impl MemoryStore {
                 quick_cache::sync::DefaultLifecycle::default(),
             ),
             sweeping: RwLock::new(()),
+            removals: Mutex::default(),
             clock,
         }
     }
@@ -136,6 +149,29 @@ impl MemoryStore {
         }
     }
 
+    fn count(&self, markers: &[&str]) -> Numbers {
+        let mut removals = lock(&self.removals);
+        let counter = removals.counter;
+        if removals.markers.len() > MARKERS {
+            removals.markers.clear();
+        }
+        let numbers = markers.iter().map(|marker| {
+            let known = removals.markers.get(*marker).copied();
+            known.unwrap_or_else(|| {
+                removals.markers.insert((*marker).to_owned(), counter);
+                counter
+            })
+        });
+        let markers = numbers.collect();
+        Numbers { counter, markers }
+    }
+
+    /// Gives the bytes a new life, if they are there.
+    fn prolong(&self, key: &str, bytes: &[u8], life: Duration) -> bool {
+        let same = |present: Option<&[u8]>| (present == Some(bytes)).then_some(()).ok_or(());
+        self.replace_if(key, self.entry(bytes, life), same).is_ok()
+    }
+
     fn remove_live(&self, key: &str) -> bool {
         let now = self.clock.now();
         self.entries
@@ -144,14 +180,42 @@ impl MemoryStore {
     }
 }
 
+/// Where the claim of a refresh is.
+fn mark(key: &str) -> String {
+    format!("refresh:{key}")
+}
+
+impl Expect<'_> {
+    fn is_met_by(self, present: &[u8]) -> bool {
+        match self {
+            Self::Lease(lease) | Self::Bytes(lease) => present == lease,
+            Self::Serial(serial) => present.get(SERIAL) == Some(&serial.to_le_bytes()),
+        }
+    }
+}
+
+/// Whether these bytes are a value with a lesser stamp.
+fn is_older(bytes: &[u8], stamp: u64) -> bool {
+    let read = bytes.get(STAMP).and_then(|read| read.try_into().ok());
+    read.is_some_and(|read| u64::from_le_bytes(read) < stamp)
+}
+
 /// Everything here is done when the future is made: nothing waits.
 fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, Error>> {
     Box::pin(std::future::ready(Ok(value)))
 }
 
 impl RemoteStore for MemoryStore {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
-        Box::pin(async move { Ok(self.read(key)) })
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        markers: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<(Option<Vec<u8>>, Option<Numbers>), Error>> {
+        Box::pin(async move {
+            let bytes = self.read(key);
+            let numbers = (!markers.is_empty()).then(|| self.count(markers));
+            Ok((bytes, numbers))
+        })
     }
 
     fn get_many<'a>(
@@ -166,11 +230,13 @@ impl RemoteStore for MemoryStore {
         key: &'a str,
         lease: &'a [u8],
         life: Duration,
-        over: Option<&'a [u8]>,
+        over: Option<Expect<'a>>,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
         Box::pin(async move {
             let placed = self.replace_if(key, self.entry(lease, life), |present| match present {
-                Some(bytes) if over != Some(bytes) => Err(bytes.to_vec()),
+                Some(bytes) if !over.is_some_and(|over| over.is_met_by(bytes)) => {
+                    Err(bytes.to_vec())
+                }
                 _ => Ok(()),
             });
             Ok(placed.err())
@@ -192,23 +258,27 @@ impl RemoteStore for MemoryStore {
         lease: &'a [u8],
         life: Duration,
     ) -> BoxFuture<'a, Result<bool, Error>> {
-        self.fill(key, lease, lease.to_vec(), life)
+        self.fill(
+            key,
+            Expect::Bytes(lease),
+            lease.to_vec(),
+            life,
+            Origin::Load,
+        )
     }
 
     fn fill<'a>(
         &'a self,
         key: &'a str,
-        lease: &'a [u8],
+        expected: Expect<'a>,
         value: Vec<u8>,
         life: Duration,
+        _: Origin,
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            let filled = self.replace_if(key, self.entry(value, life), |present| {
-                if present == Some(lease) {
-                    Ok(())
-                } else {
-                    Err(())
-                }
+            let filled = self.replace_if(key, self.entry(value, life), |present| match present {
+                Some(present) if expected.is_met_by(present) => Ok(()),
+                _ => Err(()),
             });
             Ok(filled.is_ok())
         })
@@ -219,8 +289,47 @@ impl RemoteStore for MemoryStore {
         ready(removed.is_some())
     }
 
-    fn abandon(&self, key: &str, lease: &[u8]) {
+    fn abandon(&self, key: &str, lease: &[u8], _: Origin) {
         self.entries.remove_if(key, |entry| &*entry.bytes == lease);
+    }
+
+    fn claim<'a>(
+        &'a self,
+        key: &'a str,
+        serial: u64,
+        claim: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<Claimed, Error>> {
+        let now = self.clock.now();
+        let present = self.entries.peek(key);
+        let expected = Expect::Serial(serial);
+        let unchanged =
+            present.is_some_and(|entry| entry.is_live(now) && expected.is_met_by(&entry.bytes));
+        if !unchanged {
+            return ready(Claimed::Changed);
+        }
+        let free = |present: Option<&[u8]>| present.map_or(Ok(()), |_| Err(()));
+        let claimed = self.replace_if(&mark(key), self.entry(claim, life), free);
+        ready(claimed.map_or(Claimed::Taken, |()| Claimed::Yes))
+    }
+
+    fn renew_claim<'a>(
+        &'a self,
+        key: &'a str,
+        claim: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        ready(self.prolong(&mark(key), claim, life))
+    }
+
+    fn end_claim(&self, key: &str, claim: &[u8], pause: Option<Duration>) {
+        let mark = mark(key);
+        match pause {
+            None => self.abandon(&mark, claim, Origin::Load),
+            Some(pause) => {
+                self.prolong(&mark, claim, pause);
+            }
+        }
     }
 
     fn set<'a>(
@@ -251,7 +360,12 @@ impl RemoteStore for MemoryStore {
         Box::pin(async move { Ok(keys.iter().filter(|key| self.remove_live(key)).count() as u64) })
     }
 
-    fn sweep<'a>(&'a self, pattern: &'a Pattern) -> BoxFuture<'a, Result<u64, Error>> {
+    fn sweep<'a>(
+        &'a self,
+        pattern: &'a Pattern,
+        older_than: Option<u64>,
+        _: Option<Duration>,
+    ) -> BoxFuture<'a, Result<u64, Error>> {
         Box::pin(async move {
             let now = self.clock.now();
             let _alone = self
@@ -260,7 +374,9 @@ impl RemoteStore for MemoryStore {
                 .unwrap_or_else(PoisonError::into_inner);
             let removed = AtomicU64::new(0);
             self.entries.retain(|key, entry| {
-                if !pattern.matches(key.as_bytes()) {
+                if !pattern.matches(key.as_bytes())
+                    || older_than.is_some_and(|stamp| !is_older(&entry.bytes, stamp))
+                {
                     return true;
                 }
                 let live = u64::from(entry.is_live(now));
@@ -269,6 +385,24 @@ impl RemoteStore for MemoryStore {
             });
             Ok(removed.into_inner())
         })
+    }
+
+    fn numbers<'a>(&'a self, markers: &'a [&'a str]) -> BoxFuture<'a, Result<Numbers, Error>> {
+        ready(self.count(markers))
+    }
+
+    fn raise<'a>(
+        &'a self,
+        markers: &'a [&'a str],
+        known: u64,
+    ) -> BoxFuture<'a, Result<u64, Error>> {
+        let mut removals = lock(&self.removals);
+        removals.counter = removals.counter.max(known) + 1;
+        let number = removals.counter;
+        for marker in markers {
+            removals.markers.insert((*marker).to_owned(), number);
+        }
+        ready(number)
     }
 
     fn life<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Runtime;
+#[cfg(feature = "redis")]
+use crate::bus::Listener;
 use crate::cache::{Engine, Settings};
 use crate::config::{Environment, check_namespace};
 #[cfg(feature = "redis")]
-use crate::conn::{Link, Timeouts, address::Address};
+use crate::conn::{Greeting, Link, Timeouts, address::Address};
 use crate::error::{Error, ErrorKind};
+use crate::local::{Local, LocalSettings};
 use crate::remote::RemoteStore;
 use crate::remote::memory::MemoryStore;
 #[cfg(feature = "redis")]
-use crate::remote::redis::{PRELOADED, RedisStore};
+use crate::remote::redis::{PRELOADED, RedisStore, counter_key, counter_script};
 use crate::time::{Clock, ManualClock};
 /// One mebibyte, for sizes: `64 * MIB`.
 pub const MIB: u64 = 1024 * 1024;
@@ -41,8 +44,11 @@ pub struct Builder {
     pool_size: u32,
     require_connection: bool,
     embedded_capacity: u64,
+    local_capacity: u64,
     max_value: usize,
     lease: Duration,
+    budget: Duration,
+    degraded_ttl: Duration,
     clock: Option<ManualClock>,
 }
 
@@ -56,8 +62,11 @@ impl Default for Builder {
             pool_size: 10,
             require_connection: false,
             embedded_capacity: 64 * MIB,
+            local_capacity: 64 * MIB,
             max_value: MIB as usize,
             lease: Duration::from_secs(10),
+            budget: Duration::from_millis(100),
+            degraded_ttl: Duration::from_secs(1),
             clock: None,
         }
     }
@@ -154,6 +163,32 @@ impl Builder {
         self
     }
 
+    /// How many bytes level 1 may hold, the decoded values of this process;
+    /// what is used least goes first. A value counts as its encoded size, its
+    /// key and about 240 bytes. 0 keeps nothing there. Default: 64 [`MIB`].
+    pub fn local_capacity(mut self, bytes: u64) -> Self {
+        self.local_capacity = bytes;
+        self
+    }
+
+    /// How long one call of an annotated method, or one of its removals, may
+    /// wait for the server in all; then it goes on without. A server that is
+    /// late a few times in a row is left alone until it answers again. The
+    /// handles wait as long as
+    /// [`command_timeout`](Self::command_timeout). Default: 100 ms.
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How long values that were loaded while the server is away are kept in
+    /// this process, to shield their source. Removals by other processes are
+    /// not heard of meanwhile. Zero keeps none. Default: 1 s.
+    pub fn degraded_ttl(mut self, ttl: Duration) -> Self {
+        self.degraded_ttl = ttl;
+        self
+    }
+
     /// The largest value that is kept, in encoded bytes; a larger one is
     /// returned to the caller and counted. Default: 1 [`MIB`].
     pub fn max_value_size(mut self, bytes: usize) -> Self {
@@ -198,7 +233,8 @@ impl Builder {
         if let Some(namespace) = &self.namespace {
             check_namespace(namespace)?;
         }
-        if self.connect_timeout.is_zero() || self.command_timeout.is_zero() {
+        if self.connect_timeout.is_zero() || self.command_timeout.is_zero() || self.budget.is_zero()
+        {
             return refuse(
                 "a timeout of zero lets nothing succeed: write one such as Duration::from_secs(5)",
             );
@@ -243,8 +279,9 @@ impl Builder {
             None => Clock::process(),
         };
         let store = MemoryStore::new(self.embedded_capacity, self.max_value as u64, clock.clone());
+        let local = self.local(clock.clone(), true);
         Runtime {
-            engine: self.engine(Arc::new(store), clock, false),
+            engine: self.engine(local, Arc::new(store), clock, false),
             #[cfg(feature = "redis")]
             link: None,
         }
@@ -263,7 +300,23 @@ impl Builder {
             self.connect_timeout.min(START_PATIENCE)
         };
         let clock = Clock::process();
-        let link = Link::open(address, timeouts, &*PRELOADED, clock.clone(), patience).await;
+        let namespace = self.prefix();
+        let greeting = Greeting {
+            scripts: &*PRELOADED,
+            counter: counter_script(),
+            counter_key: counter_key(&namespace),
+        };
+        let local = self.local(clock.clone(), false);
+        let listener: Arc<dyn Listener> = Arc::clone(&local) as _;
+        let link = Link::open(
+            address,
+            timeouts,
+            greeting,
+            listener,
+            clock.clone(),
+            patience,
+        )
+        .await;
         if self.require_connection
             && let Some(error) = link.trouble()
         {
@@ -271,9 +324,9 @@ impl Builder {
             return Err(error);
         }
         let link = Arc::new(link);
-        let store = RedisStore::new(Arc::clone(&link));
+        let store = RedisStore::new(Arc::clone(&link), &namespace);
         Ok(Runtime {
-            engine: self.engine(Arc::new(store), clock, true),
+            engine: self.engine(local, Arc::new(store), clock, true),
             link: Some(link),
         })
     }
@@ -292,16 +345,37 @@ impl Builder {
         ))
     }
 
-    fn engine(self, store: Arc<dyn RemoteStore>, clock: Clock, renews: bool) -> Engine {
+    /// What every key begins with.
+    fn prefix(&self) -> String {
+        let namespace = self.namespace.as_ref();
+        namespace.map_or_else(String::new, |namespace| format!("{namespace}:"))
+    }
+
+    fn local(&self, clock: Clock, alone: bool) -> Arc<Local> {
+        let settings = LocalSettings {
+            capacity: self.local_capacity,
+            degraded_ttl: self.degraded_ttl,
+            alone,
+        };
+        Arc::new(Local::new(settings, clock))
+    }
+
+    fn engine(
+        self,
+        local: Arc<Local>,
+        store: Arc<dyn RemoteStore>,
+        clock: Clock,
+        renews: bool,
+    ) -> Engine {
         let settings = Settings {
-            namespace: self
-                .namespace
-                .map_or_else(String::new, |namespace| namespace + ":"),
+            namespace: self.prefix(),
             max_value: self.max_value,
             lease: self.lease,
             renews,
+            budget: renews.then_some(self.budget),
+            keeps_here: self.local_capacity > 0,
         };
-        Engine::new(store, clock, settings)
+        Engine::new(local, store, clock, settings)
     }
 }
 

@@ -106,9 +106,16 @@ impl Tenant {
     }
 }
 
+/// Without level 1, where each method has what it stored.
+async fn shared_alone(store: &Store) -> Runtime {
+    store
+        .runtime_with(|builder| builder.local_capacity(0))
+        .await
+}
+
 async fn methods_of_one_name_on_two_types(store: Store) {
     let (log, guard) = Log::of_this_thread();
-    let runtime = store.runtime().await;
+    let runtime = shared_alone(&store).await;
     let (users, orders) = (Users(runtime.clone()), Orders(runtime.clone()));
     for _ in 0..3 {
         assert_eq!(users.get(1).await, "user 1");
@@ -132,7 +139,7 @@ async fn methods_of_one_name_on_two_types(store: Store) {
 }
 
 async fn functions_of_one_name_in_two_modules(store: Store) {
-    let runtime = store.runtime().await;
+    let runtime = shared_alone(&store).await;
     for _ in 0..3 {
         assert_eq!(one::load(&runtime, 1).await, 2);
         assert_eq!(two::load(&runtime, 1).await, 3);
@@ -141,7 +148,7 @@ async fn functions_of_one_name_in_two_modules(store: Store) {
 }
 
 async fn instances_of_one_generic_method(store: Store) {
-    let runtime = store.runtime().await;
+    let runtime = shared_alone(&store).await;
     let users = Repository::<Users>::over(&runtime);
     let orders = Repository::<Orders>::over(&runtime);
     for _ in 0..3 {

@@ -14,7 +14,6 @@ mod nested;
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,19 +25,14 @@ use tokio::sync::Notify;
 
 pub(crate) use nested::{Inside, Lease, enter_put, holds, is_inside, replaces};
 
+use crate::local::Shared;
 use crate::sync::{lock, unique};
+use crate::time::Millis;
 use nested::{By, Noted};
 
-/// A decoded value, shared between the callers of one flight.
-pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
-
-/// What a flight brought.
-#[derive(Clone)]
-pub(crate) enum Landing {
-    Value(Shared),
-    /// The source has nothing under this key.
-    Absent,
-}
+/// What a flight brought: a decoded value, or `None` where the source has
+/// nothing under the key.
+pub(crate) type Landing = Option<Shared>;
 
 /// What one call does with its key.
 pub(crate) enum Boarded {
@@ -46,6 +40,8 @@ pub(crate) enum Boarded {
     Lead(Leader),
     /// Another caller did.
     Landed(Landing),
+    /// Another caller refreshes this value, which will do meanwhile.
+    Stale(Landing),
     /// An invalidation came while another caller was at it: start again.
     Dispersed,
     /// Waiting would never end, because the flight waits for this very task:
@@ -77,6 +73,8 @@ type FlightId = u64;
 struct Flight {
     id: FlightId,
     key: FlightKey,
+    /// Its entry has tags.
+    tagged: bool,
     /// When its leader was last polled, by [`now`].
     alive: AtomicU64,
     state: Mutex<State>,
@@ -90,6 +88,8 @@ struct State {
     left_behind: Option<Lease>,
     /// The lease under which the leader loads, in case it falls silent.
     loading: Option<Lease>,
+    /// What is refreshed, for those who come until then.
+    stale: Option<(Landing, Millis)>,
 }
 
 enum Phase {
@@ -130,6 +130,8 @@ impl Flights {
         self: &Arc<Self>,
         site: u64,
         key: &Arc<str>,
+        tagged: bool,
+        now_in_store: Millis,
         joined: impl FnOnce(),
     ) -> Boarded {
         let key = FlightKey {
@@ -139,36 +141,70 @@ impl Flights {
         let flight = {
             let mut by_key = lock(&self.by_key);
             if let Some(flight) = by_key.get(&key) {
-                lock(&flight.state).waiters += 1;
+                let mut state = lock(&flight.state);
+                if let Some((stale, until)) = &state.stale
+                    && now_in_store < *until
+                {
+                    return Boarded::Stale(stale.clone());
+                }
+                state.waiters += 1;
+                drop(state);
                 Arc::clone(flight)
             } else {
-                let flight = Arc::new(Flight {
-                    id: unique(),
-                    key: key.clone(),
-                    alive: AtomicU64::new(now()),
-                    state: Mutex::new(State {
-                        phase: Phase::Asked,
-                        waiters: 0,
-                        left_behind: None,
-                        loading: None,
-                    }),
-                    changed: Notify::new(),
-                });
-                by_key.insert(key, Arc::clone(&flight));
-                return Boarded::Lead(Leader {
-                    flights: Arc::clone(self),
-                    flight,
-                    lease: None,
-                    left: false,
-                });
+                return Boarded::Lead(self.open(&mut by_key, key, tagged));
             }
         };
         // From here on the seat taken above is given back by `Waiter::drop`.
         let waiter = Waiter {
             flights: self,
             flight,
+            boarded: now_in_store,
         };
         waiter.wait(joined).await
+    }
+
+    /// Opens a flight of `key`, unless there is one.
+    pub(crate) fn lead(
+        self: &Arc<Self>,
+        site: u64,
+        key: &Arc<str>,
+        tagged: bool,
+    ) -> Option<Leader> {
+        let key = FlightKey {
+            site,
+            key: Arc::clone(key),
+        };
+        let mut by_key = lock(&self.by_key);
+        (!by_key.contains_key(&key)).then(|| self.open(&mut by_key, key, tagged))
+    }
+
+    fn open(
+        self: &Arc<Self>,
+        by_key: &mut HashMap<FlightKey, Arc<Flight>>,
+        key: FlightKey,
+        tagged: bool,
+    ) -> Leader {
+        let flight = Arc::new(Flight {
+            id: unique(),
+            key: key.clone(),
+            tagged,
+            alive: AtomicU64::new(now()),
+            state: Mutex::new(State {
+                phase: Phase::Asked,
+                waiters: 0,
+                left_behind: None,
+                loading: None,
+                stale: None,
+            }),
+            changed: Notify::new(),
+        });
+        by_key.insert(key, Arc::clone(&flight));
+        Leader {
+            flights: Arc::clone(self),
+            flight,
+            lease: None,
+            left: false,
+        }
     }
 
     /// Disperses the flights whose key satisfies `covers`: nobody who comes
@@ -182,9 +218,13 @@ impl Flights {
     /// `disperse` was called. A body that has begun since then reads what the
     /// removal made way for; a look-up may still hold what was removed.
     pub(crate) fn disperse_lookups(&self, covers: impl Fn(&str) -> bool) {
-        self.disperse_if(|flight| {
-            covers(&flight.key.key) && !matches!(lock(&flight.state).phase, Phase::Loading)
-        });
+        self.disperse_if(|flight| covers(&flight.key.key) && flight.is_lookup());
+    }
+
+    /// As [`disperse_lookups`](Self::disperse_lookups), for the removal of a
+    /// tag: which of these have it is not known yet.
+    pub(crate) fn disperse_tagged_lookups(&self) {
+        self.disperse_if(|flight| flight.tagged && flight.is_lookup());
     }
 
     fn disperse_if(&self, covered: impl Fn(&Flight) -> bool) {
@@ -250,6 +290,10 @@ impl Flight {
         true
     }
 
+    fn is_lookup(&self) -> bool {
+        !matches!(lock(&self.state).phase, Phase::Loading)
+    }
+
     fn is_silent(&self, patience: Duration) -> bool {
         let silent = now().saturating_sub(self.alive.load(Ordering::Relaxed));
         u128::from(silent) > patience.as_millis()
@@ -259,6 +303,8 @@ impl Flight {
 struct Waiter<'a> {
     flights: &'a Arc<Flights>,
     flight: Arc<Flight>,
+    /// When, in the store's time.
+    boarded: Millis,
 }
 
 impl Waiter<'_> {
@@ -300,7 +346,13 @@ impl Waiter<'_> {
             {
                 let mut state = lock(&flight.state);
                 match &state.phase {
-                    Phase::Asked | Phase::Loading => {}
+                    Phase::Asked | Phase::Loading => {
+                        if let Some((stale, until)) = &state.stale
+                            && self.boarded < *until
+                        {
+                            return Boarded::Stale(stale.clone());
+                        }
+                    }
                     Phase::Landed(landing) => return Boarded::Landed(landing.clone()),
                     Phase::Dispersed => return Boarded::Dispersed,
                     Phase::Vacant => {
@@ -364,6 +416,17 @@ impl Leader {
         }
         self.left = true;
         Ok(())
+    }
+
+    /// Those who come until `until` get this value at once.
+    pub(crate) fn offer(&self, stale: Landing, until: Millis) {
+        lock(&self.flight.state).stale = Some((stale, until));
+        self.flight.changed.notify_waiters();
+    }
+
+    /// Nobody joins from here on.
+    pub(crate) fn close(&self) {
+        self.flights.close(&self.flight);
     }
 
     /// From here on the body runs.

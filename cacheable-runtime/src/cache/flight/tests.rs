@@ -30,7 +30,7 @@ impl Field {
 
     fn board(&self, key: &str) -> Boarding {
         let (flights, key) = (Arc::clone(&self.flights), Arc::from(key));
-        Box::pin(async move { flights.board(1, &key, || {}).await })
+        Box::pin(async move { flights.board(1, &key, false, 0, || {}).await })
     }
 
     #[track_caller]
@@ -73,7 +73,7 @@ fn expect_lead(boarding: &mut Boarding) -> Leader {
 #[track_caller]
 fn expect_value(boarding: &mut Boarding, expected: i32) {
     match poll(boarding) {
-        Poll::Ready(Boarded::Landed(Landing::Value(value))) => {
+        Poll::Ready(Boarded::Landed(Some(value))) => {
             assert_eq!(value.downcast_ref(), Some(&expected));
         }
         _ => panic!("this caller was handed no value"),
@@ -81,7 +81,7 @@ fn expect_value(boarding: &mut Boarding, expected: i32) {
 }
 
 fn value(value: i32) -> Landing {
-    Landing::Value(Arc::new(value))
+    Some(Arc::new(value))
 }
 
 #[test]
@@ -309,7 +309,8 @@ fn sites_that_claim_one_key_fly_apart() {
     let field = Field::new();
     let leader = field.lead("k");
     let (flights, key) = (Arc::clone(&field.flights), Arc::from("k"));
-    let mut other: Boarding = Box::pin(async move { flights.board(2, &key, || {}).await });
+    let mut other: Boarding =
+        Box::pin(async move { flights.board(2, &key, false, 0, || {}).await });
     drop(expect_lead(&mut other));
     drop(leader);
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use super::RESERVED;
 use crate::cache::Engine;
-use crate::cache::invalidate::Targets;
+use crate::cache::invalidate::{How, Sweep, Targets};
 use crate::error::{Error, ErrorKind};
 use crate::pattern::Pattern;
 
@@ -16,6 +16,7 @@ pub struct Clear {
     engine: Engine,
     pattern: Result<Pattern, Error>,
     unrestricted: bool,
+    sweep: Sweep,
 }
 
 impl Clear {
@@ -24,6 +25,7 @@ impl Clear {
             engine,
             pattern,
             unrestricted: false,
+            sweep: Sweep::Awaited,
         }
     }
 
@@ -34,18 +36,28 @@ impl Clear {
         self
     }
 
+    /// Returns as soon as the entries are gone for everybody, and frees their
+    /// memory behind the caller. For a pattern that is exactly one prefix,
+    /// `cache:<prefix>:*`, that is after one round trip; the number returned
+    /// is then 0. For any other pattern it changes nothing: to find the
+    /// entries is to remove them.
+    pub fn without_waiting(mut self) -> Self {
+        self.sweep = Sweep::Behind;
+        self
+    }
+
     async fn run(self) -> Result<u64, Error> {
         let pattern = self.pattern?;
         if !self.unrestricted {
             restrict(&pattern)?;
         }
-        let patterns = vec![self.engine.full_pattern(&pattern)];
-        self.engine
-            .remove(Targets {
-                keys: Vec::new(),
-                patterns,
-            })
-            .await
+        let mut targets = Targets::default();
+        targets.add(&self.engine, &pattern);
+        let how = How {
+            sweep: Some(self.sweep),
+            limit: None,
+        };
+        self.engine.remove(targets, how).await
     }
 }
 

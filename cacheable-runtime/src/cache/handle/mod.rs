@@ -5,20 +5,25 @@ mod clear;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cache::Engine;
-use crate::cache::call::{Cached, Call};
-use crate::cache::invalidate::Targets;
+use crate::cache::budget::Budget;
+use crate::cache::cached::{Cached, Encoded, Fill};
+use crate::cache::call::Call;
+use crate::cache::invalidate::{How, Targets};
 use crate::cache::shape::{ByLayer as _, Kind};
 use crate::cache::site::Location;
+use crate::cache::tags;
 use crate::codec::envelope::{self, Opened};
 use crate::codec::{self, CodecChoice, CodecId};
 use crate::error::{Error, ErrorKind};
 use crate::key::IntoKey;
+use crate::local::Marker;
 use crate::pattern::IntoPattern;
 use crate::policy::{Policy, Rules};
 pub use clear::Clear;
@@ -50,7 +55,9 @@ pub struct Cache {
 }
 
 /// Keys that begin so belong to the other parts of the runtime.
-const RESERVED: [&str; 4] = ["session:", "lock:", "limit:", "stream:"];
+const RESERVED: [&str; 7] = [
+    "session:", "lock:", "limit:", "stream:", "tag:", "refresh:", "parked:",
+];
 
 /// What the counters call the handle.
 const LABEL: &str = "cache";
@@ -70,8 +77,21 @@ impl Cache {
         T: DeserializeOwned + 'static,
     {
         let key = self.engine.full(key.into_key()?.as_str());
-        let bytes = self.engine.remote().get(&key).await?;
-        Ok(bytes.and_then(|bytes| self.open(&key, &bytes)))
+        if self.engine.repair().covers(&key) {
+            return Ok(None);
+        }
+        let markers = self.engine.markers_of(&key, &[]);
+        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
+        let names: Vec<&str> = questions.iter().map(|question| question.key()).collect();
+        let (bytes, numbers) = self.engine.remote().get(&key, &names).await?;
+        drop(names);
+        if let Some(numbers) = numbers {
+            self.engine.answer(questions, &numbers);
+        }
+        match bytes {
+            Some(bytes) => self.open(&key, &bytes).await,
+            None => Ok(None),
+        }
     }
 
     /// [`get`](Self::get) for several keys in one round trip, answered in
@@ -89,11 +109,16 @@ impl Cache {
     {
         let keys = self.full_keys(keys)?;
         let found = self.engine.remote().get_many(&keys).await?;
-        Ok(keys
-            .iter()
-            .zip(found)
-            .map(|(key, bytes)| bytes.and_then(|bytes| self.open(key, &bytes)))
-            .collect())
+        self.learn_markers(&keys, &found).await?;
+        let mut values = Vec::with_capacity(keys.len());
+        for (key, bytes) in keys.iter().zip(found) {
+            let bytes = bytes.filter(|_| !self.engine.repair().covers(key));
+            values.push(match bytes {
+                Some(bytes) => self.open(key, &bytes).await?,
+                None => None,
+            });
+        }
+        Ok(values)
     }
 
     /// Stores `value` for `ttl`. Of two calls that overlap, the one that
@@ -111,11 +136,32 @@ impl Cache {
     {
         let _busy = self.engine.busy();
         let (key, sealed, ttl) = self.seal(key, value, ttl)?;
-        self.engine.flights().disperse(|covered| covered == key);
-        let stored = self.engine.remote().set(&key, sealed, ttl).await;
-        self.engine
-            .flights()
-            .disperse_lookups(|covered| covered == key);
+        let keys = [key];
+        self.overwrite(&keys, self.engine.remote().set(&keys[0], sealed, ttl))
+            .await
+    }
+
+    /// Stores under `keys` what may be there already.
+    async fn overwrite(
+        &self,
+        keys: &[String],
+        storing: impl Future<Output = Result<(), Error>>,
+    ) -> Result<(), Error> {
+        let covers = |covered: &str| keys.iter().any(|key| key == covered);
+        let forget = || {
+            for key in keys {
+                self.engine.local().forget(key.as_bytes());
+            }
+        };
+        self.engine.flights().disperse(covers);
+        forget();
+        let stored = storing.await;
+        forget();
+        self.engine.flights().disperse_lookups(covers);
+        if stored.as_ref().is_err_and(Error::is_unavailable) {
+            // What is there may be the old value, or the new one, or come yet.
+            self.engine.repair_later(&Targets::of_keys(keys.to_vec()));
+        }
         stored
     }
 
@@ -140,11 +186,8 @@ impl Cache {
             .map(|(key, value)| self.seal(key, value, ttl))
             .collect::<Result<Vec<_>, _>>()?;
         let keys: Vec<_> = sealed.iter().map(|(key, ..)| key.clone()).collect();
-        let covers = |covered: &str| keys.iter().any(|key| key == covered);
-        self.engine.flights().disperse(covers);
-        let stored = self.engine.remote().set_many(sealed).await;
-        self.engine.flights().disperse_lookups(covers);
-        stored
+        self.overwrite(&keys, self.engine.remote().set_many(sealed))
+            .await
     }
 
     /// The value under `key`, or what `load` returns, which is then kept as
@@ -170,29 +213,53 @@ impl Cache {
         F: Future<Output = Result<T, E>>,
     {
         let body = pin!(async move { load().await });
-        let call = match self.checked(key) {
+        let checked = self.checked(key).and_then(|key| {
+            policy.tags.iter().try_for_each(|tag| tags::check(tag))?;
+            Ok(key)
+        });
+        let call = match checked {
             Ok(_) if self.engine.is_closing() => Call::direct(),
-            Ok(key) => Call::of(Cached {
-                engine: self.engine.clone(),
-                counters: self.engine.counters(LABEL),
-                label: LABEL,
-                location: Location::of_handle("Cache::get_or_load"),
-                identity: 0,
-                key: key.into(),
-                rules: policy.rules,
-                tags: policy.tags,
-                _busy: self.engine.busy(),
-            }),
+            Ok(key) => self.call::<T>(key, policy),
             Err(error) => {
                 self.engine.counters(LABEL).bypassed();
                 let message = error.to_string();
                 self.engine.observe().once(LABEL, &message, || {
-                    tracing::warn!(%error, "this key cannot be used, so the call runs uncached");
+                    tracing::warn!(%error, "this call runs uncached");
                 });
                 Call::direct()
             }
         };
         call.run((&Kind::<Result<T, E>>::new()).shape(), body).await
+    }
+
+    fn call<T: 'static>(&self, key: String, policy: Policy) -> Call {
+        let engine = &self.engine;
+        // Two types, or two forms of one, under one key are two entries here.
+        let form = (policy.rules.schema, policy.rules.codec as u8);
+        let local_key = engine.local_key(&policy.rules, 0, |writer| {
+            writer.arg(key.as_str()).arg(&form).type_arg::<T>();
+        });
+        let local = local_key.and_then(|local_key| engine.local().get(local_key));
+        if let Some(entry) = &local
+            && engine.clock().now() < entry.settled
+        {
+            return Call::hit(Arc::clone(entry));
+        }
+        Call::of(Cached {
+            engine: engine.clone(),
+            counters: engine.counters(LABEL),
+            label: LABEL,
+            location: Location::of_handle("Cache::get_or_load"),
+            identity: 0,
+            key: key.into(),
+            rules: policy.rules,
+            tags: policy.tags,
+            local_key,
+            local,
+            budget: Budget::new(engine.settings().budget),
+            deadline: None,
+            _busy: engine.busy(),
+        })
     }
 
     /// Removes the entry under `key`; `false` if there was none. A load of it
@@ -207,12 +274,45 @@ impl Cache {
         let keys = vec![self.checked(key)?];
         let removed = self
             .engine
-            .remove(Targets {
-                keys,
-                patterns: Vec::new(),
-            })
+            .remove(Targets::of_keys(keys), How::PATIENT)
             .await?;
         Ok(removed > 0)
+    }
+
+    /// Removes every entry that has this tag, in one round trip whatever their
+    /// number. Loads of such entries that are on their way will not be stored.
+    ///
+    /// ```
+    /// use cacheable_runtime::{Policy, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cacheable_runtime::Error> {
+    /// let cache = Runtime::embedded().cache();
+    /// let policy = || Policy::new(Duration::from_secs(60)).tag("team:7");
+    /// let load = |value| async move { Ok::<u8, ()>(value) };
+    /// assert_eq!(cache.get_or_load("user:1", policy(), || load(1)).await, Ok(1));
+    ///
+    /// cache.invalidate_tag("team:7").await?;
+    /// assert_eq!(cache.get_or_load("user:1", policy(), || load(2)).await, Ok(2));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A tag that is empty, longer than 512 bytes or holds control characters;
+    /// or a store that fails: then the removal is tried until it is done, and
+    /// until then this process does without what it covers.
+    ///
+    /// # Cancellation
+    /// Once polled, the removal is carried out.
+    pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> Result<(), Error> {
+        let tag = tag.as_ref();
+        tags::check(tag)?;
+        let namespace = &self.engine.settings().namespace;
+        let targets = Targets {
+            tags: vec![tags::marker_of_tag(namespace, tag)],
+            ..Targets::default()
+        };
+        self.engine.remove(targets, How::PATIENT).await.map(drop)
     }
 
     /// Removes every entry whose key matches, as Redis matches keys (`*`, `?`,
@@ -238,7 +338,8 @@ impl Cache {
     pub async fn inspect(&self, key: impl IntoKey) -> Result<Option<Inspection>, Error> {
         let key = self.engine.full(key.into_key()?.as_str());
         let remote = self.engine.remote();
-        let (Some(bytes), Some(ttl)) = (remote.get(&key).await?, remote.life(&key).await?) else {
+        let (bytes, _) = remote.get(&key, &[]).await?;
+        let (Some(bytes), Some(ttl)) = (bytes, remote.life(&key).await?) else {
             return Ok(None);
         };
         let mut seen = Inspection {
@@ -252,6 +353,9 @@ impl Cache {
         };
         match envelope::open(key.as_bytes(), &bytes) {
             Ok(Opened::Value(header, _)) => {
+                if self.engine.permitted(&key, &header).await?.is_none() {
+                    return Ok(None);
+                }
                 let age = self.engine.clock().now().saturating_sub(header.created_ms);
                 seen.age = Some(Duration::from_millis(age));
                 seen.codec = Some(header.codec).filter(|_| !header.absent);
@@ -290,18 +394,41 @@ impl Cache {
             .collect()
     }
 
-    fn open<T: DeserializeOwned + 'static>(&self, key: &str, bytes: &[u8]) -> Option<T> {
+    /// Asks once for all markers that these entries need.
+    async fn learn_markers(&self, keys: &[String], found: &[Option<Vec<u8>>]) -> Result<(), Error> {
+        let mut markers = Vec::new();
+        for (key, bytes) in keys.iter().zip(found) {
+            let opened = bytes
+                .as_ref()
+                .map(|bytes| envelope::open(key.as_bytes(), bytes));
+            if let Some(Ok(Opened::Value(header, _))) = opened {
+                let tags: Vec<String> = header.tags.iter().map(ToString::to_string).collect();
+                markers.extend(self.engine.markers_of(key, &tags));
+            }
+        }
+        self.engine.learn(&markers).await
+    }
+
+    async fn open<T: DeserializeOwned + 'static>(
+        &self,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<Option<T>, Error> {
         let counters = self.engine.counters(LABEL);
         let (header, payload) = match envelope::open(key.as_bytes(), bytes) {
             Ok(Opened::Value(header, payload)) => (header, payload),
-            Ok(Opened::Lease(_)) => return None,
+            Ok(Opened::Lease(_)) => return Ok(None),
             Err(_) => {
                 counters.undecodable();
-                return None;
+                return Ok(None);
             }
         };
-        if header.absent || header.hard_expiry_ms <= self.engine.clock().now() {
-            return None;
+        // What is kept beyond its `ttl` is for those whose rules say so.
+        if header.absent || header.soft_expiry_ms <= self.engine.clock().now() {
+            return Ok(None);
+        }
+        if self.engine.permitted(key, &header).await?.is_none() {
+            return Ok(None);
         }
         // An entry of a method with a `schema` number is known only to it.
         let fits = codec::schema::<T>(CodecChoice::Auto, 0).fingerprint == header.fingerprint;
@@ -313,7 +440,7 @@ impl Cache {
         } else {
             counters.undecodable();
         }
-        value
+        Ok(value)
     }
 
     fn seal<T>(
@@ -340,15 +467,25 @@ impl Cache {
             key: key.as_str().into(),
             rules: Rules::new(ttl).jitter(0.0),
             tags: Vec::new(),
+            local_key: None,
+            local: None,
+            budget: Budget::new(None),
+            deadline: None,
             _busy: self.engine.busy(),
         };
-        let encoded = crate::cache::load::Encoded {
+        let encoded = Encoded {
             codec,
             fingerprint: schema.fingerprint,
             payload,
         };
-        match call.seal(&encoded, ttl, false, Duration::ZERO) {
-            Some((sealed, life)) => Ok((key, sealed, life)),
+        let fill = Fill {
+            absent: false,
+            took: Duration::ZERO,
+            stamp: self.engine.local().markers.counter(),
+            tags: &[],
+        };
+        match call.seal(&encoded, fill)? {
+            Some(sealed) => Ok((key, sealed.bytes, sealed.life)),
             None => Err(Error::new(
                 ErrorKind::Configuration,
                 "a ttl under one millisecond keeps nothing: use `remove` to end an entry now",

@@ -21,6 +21,8 @@ fn header() -> Header {
         hard_expiry_ms: 1_700_000_120_000,
         load_micros: 4_321,
         tag_stamp: 77,
+        serial: 88,
+        stand_in: false,
         tags: vec!["team:7".into(), "".into()],
     }
 }
@@ -32,13 +34,23 @@ fn golden_value() {
     let expected = [
         "c16376 01 02 00 0200 07000000 e1100000 8877665544332211 00ffeeddccbbaa99",
         "0068e5cf8b010000 6052e6cf8b010000 c03ce7cf8b010000 4d00000000000000",
-        "0600 7465616d3a37 0000 7061796c6f6164 87c37a3cd82f34f4",
+        "5800000000000000 0600 7465616d3a37 0000 7061796c6f6164 d2440de9c296cbf8",
     ];
     assert_eq!(hex(&sealed), expected.concat().replace(' ', ""));
     assert_eq!(
         open(b"cache:a:b", &sealed),
         Ok(Opened::Value(header(), b"payload"))
     );
+}
+
+/// The store looks at these without knowing what an entry is.
+#[test]
+fn the_store_finds_serial_stamp_and_lease_where_they_are() {
+    let sealed = seal(b"cache:a:b", &header(), b"payload").unwrap();
+    assert_eq!(sealed[crate::remote::SERIAL], 88_u64.to_le_bytes());
+    assert_eq!(sealed[crate::remote::STAMP], 77_u64.to_le_bytes());
+    let lease = lease_bytes(&Token([7; 16]));
+    assert_eq!(lease.len(), crate::remote::LEASE);
 }
 
 #[test]
@@ -113,7 +125,7 @@ fn newer_forms_are_told_from_damage() {
         lease[3] = version;
         assert_eq!(open(b"k", &lease), Err(OpenError::Newer));
     }
-    for (at, value) in [(4, 4), (4, 0), (5, 2), (5, 0x80), (5, 1), (6, 3), (8, 6)] {
+    for (at, value) in [(4, 4), (4, 0), (5, 4), (5, 0x80), (5, 1), (6, 3), (8, 6)] {
         let mut newer = sealed.clone();
         newer[at] = value;
         assert_eq!(open(b"k", &newer), Err(OpenError::Checksum));
@@ -165,7 +177,7 @@ fn any_header() -> impl Strategy<Value = Header> {
         Just(CodecId::Json)
     ];
     let tags = vec("[a-z:]{0,6}", 0..3);
-    (codec, any::<[u64; 6]>(), any::<u32>(), tags).prop_map(|(codec, n, load_micros, tags)| {
+    (codec, any::<[u64; 7]>(), any::<u32>(), tags).prop_map(|(codec, n, load_micros, tags)| {
         Header {
             codec,
             absent: false,
@@ -176,6 +188,8 @@ fn any_header() -> impl Strategy<Value = Header> {
             hard_expiry_ms: n[4],
             load_micros,
             tag_stamp: n[5],
+            serial: n[6],
+            stand_in: n[6] % 2 == 1,
             tags: tags.into_iter().map(String::into_boxed_str).collect(),
         }
     })
@@ -299,13 +313,13 @@ fn survives_forged_checksums() {
         let tags = noise.below(3) as u16;
         forged.extend_from_slice(&if round % 2 == 0 { tags } else { u16::MAX }.to_le_bytes());
         forged.extend_from_slice(&(noise.below(40) as u32).to_le_bytes());
-        forged.resize(64, 7);
+        forged.resize(72, 7);
         forged.extend(noise.bytes(40, 5));
         forged.resize(forged.len() + 8, 0);
         reseal(b"k", &mut forged);
         if let Ok(Opened::Value(header, payload)) = open(b"k", &forged) {
             let tags: usize = header.tags.iter().map(|tag| 2 + tag.len()).sum();
-            assert_eq!(64 + tags + payload.len() + 8, forged.len());
+            assert_eq!(72 + tags + payload.len() + 8, forged.len());
             opened += 1;
         }
     }

@@ -1,0 +1,61 @@
+//! How long one call may wait for the store.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use crate::error::{Error, ErrorKind};
+
+/// What one call has left to spend on the store.
+pub(crate) struct Budget {
+    /// In microseconds; `u64::MAX` for without limit.
+    left: AtomicU64,
+}
+
+impl Budget {
+    /// Without one, for a store that is always there.
+    const UNLIMITED: u64 = u64::MAX;
+
+    pub(super) fn new(limit: Option<Duration>) -> Self {
+        let micros = |limit: Duration| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX - 1);
+        Self {
+            left: AtomicU64::new(limit.map_or(Self::UNLIMITED, micros)),
+        }
+    }
+
+    /// Awaits an answer of the store for as long as there is something left. A
+    /// store that does not answer in time is told so, and may be left alone.
+    pub(crate) async fn spend<T>(
+        &self,
+        engine: &Engine,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == Self::UNLIMITED {
+            return answer.await;
+        }
+        if left == 0 {
+            return Err(spent());
+        }
+        let began = Instant::now();
+        let answered = tokio::time::timeout(Duration::from_micros(left), answer).await;
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if let Ok(answer) = answered {
+            self.left
+                .store(left.saturating_sub(took), Ordering::Relaxed);
+            answer
+        } else {
+            self.left.store(0, Ordering::Relaxed);
+            engine.remote().overdue();
+            Err(spent())
+        }
+    }
+}
+
+fn spent() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the store did not answer within the time that a call has for it",
+    )
+}

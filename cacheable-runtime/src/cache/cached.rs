@@ -1,0 +1,259 @@
+//! What a call needs once it goes beyond level 1, and what an entry is made of.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::budget::Budget;
+use super::flight::Landing;
+use super::fresh::{millis, settled};
+use super::site::Location;
+use super::tags::{marker_of_tag, prefix_of};
+use super::{Busy, Engine, tags};
+use crate::codec::envelope::{self, Header};
+use crate::codec::{self, CodecId, EncodeError};
+use crate::error::{Error, ErrorKind};
+use crate::local::{Entry, Marker, Ticket, Times};
+use crate::observe::Counters;
+use crate::policy::{self, Rules};
+use crate::sync::random;
+
+/// Room for most values, in bytes, so that writing one does not grow a buffer
+/// step by step.
+const TYPICAL_PAYLOAD: usize = 256;
+
+/// One call that its cache was not able to answer at once.
+pub(crate) struct Cached {
+    pub(crate) engine: Engine,
+    pub(crate) counters: Arc<Counters>,
+    /// What messages call the method, and where it is.
+    pub(crate) label: &'static str,
+    pub(crate) location: Location,
+    /// 0 for a handle, which takes entries of any site.
+    pub(crate) identity: u64,
+    /// With the namespace.
+    pub(crate) key: Arc<str>,
+    pub(crate) rules: Rules,
+    /// The tags that are known before the value is.
+    pub(crate) tags: Vec<String>,
+    /// What level 1 knows the entry by; `None` if it is not kept there.
+    pub(crate) local_key: Option<u128>,
+    /// What level 1 has, if it is not just to be answered with.
+    pub(crate) local: Option<Arc<Entry>>,
+    pub(crate) budget: Budget,
+    /// When its time is up.
+    pub(crate) deadline: Option<Instant>,
+    /// A shutdown waits for it.
+    pub(crate) _busy: Busy,
+}
+
+/// A value in its bytes.
+pub(crate) struct Encoded {
+    pub(crate) codec: CodecId,
+    pub(crate) fingerprint: u64,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// An entry as it is stored.
+pub(crate) struct Sealed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) life: Duration,
+    pub(crate) header: Header,
+}
+
+impl Cached {
+    /// Awaits an answer of the store within what this call may spend on it.
+    pub(crate) async fn spend<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.budget.spend(&self.engine, answer).await
+    }
+
+    /// The markers that are known to be the entry's before it is read.
+    pub(crate) fn markers(&self, tags: &[String]) -> Vec<Arc<Marker>> {
+        self.engine.markers_of(&self.key, tags)
+    }
+
+    pub(crate) fn encode<T>(&self, value: &T) -> Result<Encoded, EncodeError>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let rules = &self.rules;
+        let schema =
+            codec::schema::<T>(rules.codec, rules.schema).of_version(self.location.version);
+        let mut payload = Vec::with_capacity(TYPICAL_PAYLOAD);
+        let codec = codec::encode(
+            &schema,
+            value,
+            self.engine.settings().max_value,
+            &mut payload,
+        )?;
+        Ok(Encoded {
+            codec,
+            fingerprint: schema.fingerprint,
+            payload,
+        })
+    }
+
+    /// The bytes to store and their life; `None` when there is nothing to
+    /// store.
+    pub(crate) fn seal(
+        &self,
+        encoded: &Encoded,
+        what: Fill<'_>,
+    ) -> Result<Option<Sealed>, EncodeError> {
+        let ttl = if what.absent {
+            self.rules.none_ttl.unwrap_or_default()
+        } else {
+            self.rules.ttl
+        };
+        let Some(life) = policy::life(ttl, self.rules.jitter, random()) else {
+            return Ok(None);
+        };
+        let now = self.engine.clock().now();
+        let soft = now.saturating_add(millis(life));
+        // Beyond its life a value is kept for as long as it may be of use.
+        let beyond = if what.absent {
+            Duration::ZERO
+        } else {
+            self.rules.beyond()
+        };
+        let header = Header {
+            codec: encoded.codec,
+            absent: what.absent,
+            stand_in: false,
+            site: self.identity,
+            fingerprint: encoded.fingerprint,
+            created_ms: now,
+            soft_expiry_ms: soft,
+            hard_expiry_ms: soft.saturating_add(millis(beyond)),
+            load_micros: u32::try_from(what.took.as_micros()).unwrap_or(u32::MAX),
+            tag_stamp: what.stamp,
+            serial: random(),
+            tags: what.tags.iter().map(|tag| tag.as_str().into()).collect(),
+        };
+        let bytes = envelope::seal(self.key.as_bytes(), &header, &encoded.payload)?;
+        Ok(Some(Sealed {
+            bytes,
+            life: life.saturating_add(beyond),
+            header,
+        }))
+    }
+
+    /// When an entry with this header may be answered with, by the rules of
+    /// this call.
+    pub(crate) fn times(&self, header: &Header) -> Times {
+        let (soft, hard) = (header.soft_expiry_ms, header.hard_expiry_ms);
+        let window = millis(self.rules.stale_while_revalidate);
+        Times {
+            created: header.created_ms,
+            soft,
+            revalidate: soft.saturating_add(window).min(hard),
+            hard,
+            load_micros: header.load_micros,
+        }
+    }
+
+    /// Keeps the entry at level 1, if the ticket is good and the rules want it.
+    pub(crate) fn keep_here(
+        &self,
+        value: Landing,
+        header: &Header,
+        size: usize,
+        markers: Box<[Arc<Marker>]>,
+        ticket: Ticket,
+    ) {
+        let Some(local_key) = self.local_key else {
+            return;
+        };
+        let times = self.times(header);
+        let now = self.engine.clock().now();
+        let local_life = self.rules.local_ttl.map_or(u64::MAX, millis);
+        let until = times.hard.min(now.saturating_add(local_life));
+        let counters = Arc::clone(&self.counters);
+        let key = Arc::clone(&self.key);
+        let mut entry = Entry::new(value, size, key, times, until, ticket, counters);
+        entry.settled = until.min(settled(self.rules.early, &times));
+        entry.stale = header.stand_in;
+        entry.serial = header.serial;
+        entry.stamp = header.tag_stamp;
+        entry.markers = markers;
+        self.engine.local().fill(local_key, entry);
+    }
+
+    pub(crate) fn not_stored(&self, error: &dyn std::fmt::Display) {
+        self.counters.not_stored();
+        self.engine.observe().once(self.location.path, "kept", || {
+            tracing::warn!(
+                method = self.label,
+                at = self.location.path,
+                %error,
+                "a value is returned but not kept"
+            );
+        });
+    }
+
+    pub(crate) fn remote_failed(&self, what: &'static str, error: &Error) {
+        self.counters.remote_failed();
+        if error.kind() == ErrorKind::Server {
+            // An outage is said by the connection; a refusal only here.
+            let message = error.to_string();
+            self.engine.observe().once("store", &message, || {
+                tracing::warn!(method = self.label, what, %error, "the server refuses; calls go on without it");
+            });
+        }
+        tracing::debug!(method = self.label, what, %error, "the store failed; the call goes on without it");
+    }
+}
+
+/// What an entry is besides its value.
+#[derive(Clone, Copy)]
+pub(crate) struct Fill<'a> {
+    pub(crate) absent: bool,
+    pub(crate) took: Duration,
+    pub(crate) stamp: u64,
+    pub(crate) tags: &'a [String],
+}
+
+impl Engine {
+    /// The markers of an entry: of its prefix, and of its tags.
+    pub(crate) fn markers_of(&self, key: &str, tags: &[String]) -> Vec<Arc<Marker>> {
+        let namespace = &self.settings().namespace;
+        let known = &self.local().markers;
+        let prefix = key.strip_prefix(&**namespace).and_then(prefix_of);
+        let prefix = prefix.map(|prefix| known.of(&tags::marker_of_prefix(namespace, prefix)));
+        let tags = tags
+            .iter()
+            .map(|tag| known.of(&marker_of_tag(namespace, tag)));
+        prefix.into_iter().chain(tags).collect()
+    }
+
+    /// Asks for those of the markers that are not known.
+    pub(crate) async fn learn(&self, markers: &[Arc<Marker>]) -> Result<(), Error> {
+        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
+        if questions.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = questions.iter().map(|question| question.key()).collect();
+        let numbers = self.remote().numbers(&names).await?;
+        self.answer(questions, &numbers);
+        Ok(())
+    }
+
+    /// Takes what the store says of markers.
+    pub(crate) fn answer(
+        &self,
+        questions: Vec<crate::local::Question>,
+        numbers: &crate::remote::Numbers,
+    ) {
+        self.local().markers.saw(numbers.counter);
+        for (question, &number) in questions.into_iter().zip(&numbers.markers) {
+            self.local().markers.saw(number);
+            question.answered(number);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! One value at level 1, and what makes it valid.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::marker::Marker;
+use super::{Mode, Ticket};
+use crate::observe::Counters;
+use crate::time::Millis;
+
+/// A decoded value, shared by everybody who gets it.
+pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
+
+/// When an entry may be answered with, in the store's time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) created: Millis,
+    /// Until here it is fresh.
+    pub(crate) soft: Millis,
+    /// Until here it may be answered with while somebody refreshes it.
+    pub(crate) revalidate: Millis,
+    /// Until here it may stand in for a load that fails.
+    pub(crate) hard: Millis,
+    pub(crate) load_micros: u32,
+}
+
+pub(crate) struct Entry {
+    /// `None`: it is known that the source has nothing.
+    pub(crate) value: Option<Shared>,
+    /// With the namespace.
+    pub(crate) key: Arc<str>,
+    pub(crate) times: Times,
+    /// The end of its life here: `hard`, or earlier.
+    pub(crate) until: Millis,
+    /// Up to here a hit has nothing to decide; see [`Entry::settle`].
+    pub(crate) settled: Millis,
+    /// It stood in for a failed load when it was read.
+    pub(crate) stale: bool,
+    /// Which version of the entry in the store this is.
+    pub(crate) serial: u64,
+    /// What removals had happened before its load began.
+    pub(crate) stamp: u64,
+    pub(crate) markers: Box<[Arc<Marker>]>,
+    pub(crate) counters: Arc<Counters>,
+    /// What it takes of the capacity, in bytes.
+    pub(crate) weight: u32,
+    /// No refresh is tried before: another process is at it.
+    quiet_until: AtomicU64,
+    ticket: Ticket,
+}
+
+/// What an entry takes beside its key and value: its own fields, the map's,
+/// and the heap's headers.
+pub(crate) const OVERHEAD: usize = 240;
+
+impl Entry {
+    #[allow(clippy::too_many_arguments, reason = "a plain record of what was read")]
+    pub(crate) fn new(
+        value: Option<Shared>,
+        size: usize,
+        key: Arc<str>,
+        times: Times,
+        until: Millis,
+        ticket: Ticket,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let weight = u32::try_from(size + key.len() + OVERHEAD).unwrap_or(u32::MAX);
+        Self {
+            value,
+            key,
+            times,
+            until,
+            settled: until.min(times.soft),
+            stale: false,
+            serial: 0,
+            stamp: 0,
+            markers: Box::default(),
+            counters,
+            weight,
+            quiet_until: AtomicU64::new(0),
+            ticket,
+        }
+    }
+
+    pub(super) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.ticket.generation.mode()
+    }
+
+    /// No marker is younger than what it was loaded from.
+    pub(super) fn is_permitted(&self) -> bool {
+        let mut markers = self.markers.iter();
+        markers.all(|marker| marker.permits(self.stamp))
+    }
+
+    /// Claims the right to try a refresh now; nobody else gets it for `pause`.
+    pub(crate) fn claim_refresh(&self, now: Millis, pause: Millis) -> bool {
+        let quiet = self.quiet_until.load(Ordering::Relaxed);
+        let claimed = |quiet: &AtomicU64, seen| {
+            quiet.compare_exchange(
+                seen,
+                now.saturating_add(pause),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            )
+        };
+        now >= quiet && claimed(&self.quiet_until, quiet).is_ok()
+    }
+}

@@ -1,0 +1,223 @@
+//! Tags and whole prefixes: how an entry learns that all of its kind are gone.
+//!
+//! Every removal of a tag gets a number that is greater than any before it,
+//! and the tag's marker holds the number of its last removal. An entry holds
+//! the greatest number that its process knew before its load began, its stamp.
+//! A removal with a greater number may have come after the load read, so the
+//! entry is valid while no marker of its tags is greater than its stamp. A
+//! number that is known too late can only cost misses.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::sync::lock;
+
+/// The marker of one tag, as far as it is known here.
+pub(crate) struct Marker {
+    /// What the store calls it.
+    key: Box<str>,
+    /// [`UNKNOWN`], or the number of the last removal.
+    value: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Grows with all that makes an answer out of date that is on its way.
+    questions: u64,
+    /// Removals that have not reached the store: until they have, nothing is
+    /// known.
+    held: usize,
+}
+
+/// Greater than every stamp: nothing is valid until the marker is known.
+const UNKNOWN: u64 = u64::MAX;
+
+/// A question for the value of a marker.
+pub(crate) struct Question {
+    marker: Arc<Marker>,
+    number: u64,
+}
+
+impl Marker {
+    fn new(key: &str) -> Self {
+        Self {
+            key: key.into(),
+            value: AtomicU64::new(UNKNOWN),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether an entry with this stamp is valid as far as this tag goes.
+    pub(crate) fn permits(&self, stamp: u64) -> bool {
+        self.value.load(Ordering::Acquire) <= stamp
+    }
+
+    /// A question to send, unless the answer is known. To be asked for before
+    /// it is sent.
+    pub(crate) fn question(self: &Arc<Self>) -> Option<Question> {
+        let state = lock(&self.state);
+        let known = self.value.load(Ordering::Acquire) != UNKNOWN;
+        (!known && state.held == 0).then(|| Question {
+            marker: Arc::clone(self),
+            number: state.questions,
+        })
+    }
+
+    /// The store has removed the tag by this number.
+    pub(crate) fn raise(&self, number: u64) {
+        let mut state = lock(&self.state);
+        state.questions += 1;
+        let known = self.value.load(Ordering::Acquire);
+        if known != UNKNOWN {
+            self.value.store(known.max(number), Ordering::Release);
+        }
+    }
+
+    /// It has changed to what nobody knows.
+    pub(crate) fn forget(&self) {
+        let mut state = lock(&self.state);
+        state.questions += 1;
+        self.value.store(UNKNOWN, Ordering::Release);
+    }
+
+    /// A removal of the tag has not reached the store.
+    pub(crate) fn hold(&self) {
+        self.forget();
+        lock(&self.state).held += 1;
+    }
+
+    /// It has now.
+    pub(crate) fn release(&self) {
+        lock(&self.state).held -= 1;
+        self.forget();
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        lock(&self.state).held > 0
+    }
+}
+
+impl Question {
+    pub(crate) fn key(&self) -> &str {
+        &self.marker.key
+    }
+
+    /// Takes the answer, unless something came in between.
+    pub(crate) fn answered(self, value: u64) {
+        let state = lock(&self.marker.state);
+        if state.questions == self.number && state.held == 0 {
+            self.marker.value.store(value, Ordering::Release);
+        }
+    }
+}
+
+/// All markers that this process has met.
+#[derive(Default)]
+pub(crate) struct Markers {
+    by_key: RwLock<HashMap<Box<str>, Arc<Marker>>>,
+    /// The greatest number seen.
+    counter: AtomicU64,
+    /// How many removals this process has made, delivered or not.
+    own: AtomicU64,
+}
+
+/// Beyond so many, those that no entry needs are let go.
+const ROOM: usize = 65_536;
+
+impl Markers {
+    pub(crate) fn of(&self, key: &str) -> Arc<Marker> {
+        let known = self.by_key.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(marker) = known.get(key) {
+            return Arc::clone(marker);
+        }
+        drop(known);
+        let mut known = self.by_key.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= ROOM && known.len().is_power_of_two() {
+            known.retain(|_, marker| Arc::strong_count(marker) > 1 || marker.is_held());
+        }
+        let marker = known
+            .entry(key.into())
+            .or_insert_with(|| Arc::new(Marker::new(key)));
+        Arc::clone(marker)
+    }
+
+    /// The stamp of a load that begins now.
+    pub(crate) fn counter(&self) -> u64 {
+        self.counter.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn own_removals(&self) -> u64 {
+        self.own.load(Ordering::SeqCst)
+    }
+
+    /// To be called once the markers themselves say so.
+    pub(crate) fn removed(&self) {
+        self.own.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn saw(&self, number: u64) {
+        self.counter.fetch_max(number, Ordering::AcqRel);
+    }
+
+    pub(super) fn forget(&self, key: &[u8]) -> bool {
+        let Ok(key) = std::str::from_utf8(key) else {
+            return false;
+        };
+        let known = self.by_key.read().unwrap_or_else(PoisonError::into_inner);
+        let marker = known.get(key);
+        if let Some(marker) = marker {
+            marker.forget();
+        }
+        marker.is_some()
+    }
+
+    pub(super) fn forget_all(&self) {
+        let known = self.by_key.read().unwrap_or_else(PoisonError::into_inner);
+        for marker in known.values() {
+            marker.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_something_overtook_is_not_taken() {
+        let markers = Markers::default();
+        let marker = markers.of("tag");
+        assert!(!marker.permits(9));
+        let question = marker.question().unwrap();
+        marker.raise(7);
+        question.answered(3);
+        assert!(!marker.permits(9), "a removal came after the question");
+        marker.question().unwrap().answered(7);
+        assert!(marker.permits(7) && !marker.permits(6));
+        assert!(marker.question().is_none(), "it is known");
+        marker.raise(9);
+        assert!(!marker.permits(8));
+        assert!(markers.forget(b"tag") && !markers.forget(b"other"));
+        assert!(!marker.permits(9));
+    }
+
+    #[test]
+    fn a_held_marker_permits_nothing_until_all_have_let_go() {
+        let marker = Markers::default().of("tag");
+        marker.question().unwrap().answered(1);
+        let late = {
+            marker.forget();
+            marker.question().unwrap()
+        };
+        marker.hold();
+        marker.hold();
+        late.answered(1);
+        marker.release();
+        assert!(marker.question().is_none() && !marker.permits(u64::MAX - 1));
+        marker.release();
+        marker.question().unwrap().answered(2);
+        assert!(marker.permits(2));
+    }
+}

@@ -1,0 +1,368 @@
+//! Level 1: decoded values in this process, valid as long as the server would
+//! have told of a change.
+//!
+//! A value is read by a question to the server, and a change of it can be told
+//! before the answer is, or after. So whoever asks takes a [`Ticket`] first;
+//! whatever makes the answer out of date afterwards makes the ticket void, and
+//! an entry is only as good as its ticket. Tickets are checked at each hit:
+//!
+//! - its *generation* is that of the connection, and of the time since the
+//!   last loss of count, that the question went over;
+//! - the *epoch* of its key's stripe has not changed. Each change that is told
+//!   and each removal of this process adds one to the key's stripe. Two keys
+//!   may share a stripe, which costs a miss;
+//! - no pattern removal came between the question and the entry. Those walk
+//!   over the entries, so an entry that is there needs no further check;
+//! - the server has been heard of lately: a silent network tells nothing.
+
+mod entry;
+mod marker;
+mod watch;
+
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use crate::bus::Listener;
+use crate::pattern::Pattern;
+use crate::sync::unique;
+use crate::time::Clock;
+pub(crate) use entry::{Entry, Shared, Times};
+pub(crate) use marker::{Marker, Markers, Question};
+use watch::Watch;
+
+pub(crate) struct Local {
+    /// `None`: there is no level 1.
+    entries: Option<Entries>,
+    stripes: Box<[AtomicU64]>,
+    keys: RandomState,
+    generation: AtomicU64,
+    /// Until when the present generation is trusted, on this process's clock.
+    trusted_until: AtomicU64,
+    /// How many pattern removals there have been. Held shared while an entry
+    /// is put in, so that a removal finds it or it finds the removal.
+    sweeps: RwLock<u64>,
+    pub(crate) markers: Markers,
+    watch: Watch,
+    clock: Clock,
+    degraded_ttl: Duration,
+}
+
+type Entries = Cache<
+    u128,
+    Arc<Entry>,
+    ByWeight,
+    BuildHasherDefault<Folded>,
+    DefaultLifecycle<u128, Arc<Entry>>,
+>;
+
+/// What makes an answer valid; taken before the question is sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket {
+    generation: Generation,
+    stripe: u32,
+    epoch: u64,
+    sweeps: u64,
+}
+
+/// A time of unbroken trust, unlike any other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Generation(u64);
+
+/// What the entries of a generation rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Nothing: there is a server, and it does not tell of changes.
+    Blind = 0,
+    /// The server tells of changes, or there is no server.
+    Followed = 1,
+    /// The server is away: values are kept for a short time, to shield their
+    /// source.
+    Degraded = 2,
+}
+
+impl Generation {
+    fn new(mode: Mode) -> Self {
+        Self(unique() << 2 | mode as u64)
+    }
+
+    fn mode(self) -> Mode {
+        match self.0 & 3 {
+            0 => Mode::Blind,
+            1 => Mode::Followed,
+            _ => Mode::Degraded,
+        }
+    }
+}
+
+/// How level 1 is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalSettings {
+    /// In bytes; 0 for none.
+    pub(crate) capacity: u64,
+    /// How long values are kept while the server is away; zero for not at all.
+    pub(crate) degraded_ttl: Duration,
+    /// There is no server that could change anything.
+    pub(crate) alone: bool,
+}
+
+/// How long an answer of the server vouches for silence: it is asked every
+/// second, and has one more to answer.
+pub(crate) const TRUST: Duration = Duration::from_secs(2);
+
+/// What an entry is taken to weigh when the tables are sized.
+const TYPICAL_WEIGHT: u64 = 512;
+
+impl Local {
+    pub(crate) fn new(settings: LocalSettings, clock: Clock) -> Self {
+        let items = usize::try_from(settings.capacity / TYPICAL_WEIGHT).unwrap_or(usize::MAX);
+        let entries = (settings.capacity > 0).then(|| {
+            let options = OptionsBuilder::new()
+                .estimated_items_capacity(items)
+                .weight_capacity(settings.capacity)
+                .build()
+                .expect("the capacity and the estimate are both set");
+            Cache::with_options(
+                options,
+                ByWeight,
+                BuildHasherDefault::default(),
+                DefaultLifecycle::default(),
+            )
+        });
+        let mode = if settings.alone {
+            Mode::Followed
+        } else {
+            Mode::Degraded
+        };
+        // About two stripes an entry: few removals hit a neighbour.
+        let stripes = (2 * items).next_power_of_two().clamp(1 << 10, 1 << 17);
+        Self {
+            entries,
+            stripes: (0..stripes).map(|_| AtomicU64::new(0)).collect(),
+            keys: RandomState::new(),
+            generation: AtomicU64::new(Generation::new(mode).0),
+            trusted_until: AtomicU64::new(if settings.alone { u64::MAX } else { 0 }),
+            sweeps: RwLock::new(0),
+            markers: Markers::default(),
+            watch: Watch::default(),
+            clock,
+            degraded_ttl: settings.degraded_ttl,
+        }
+    }
+
+    /// The entry, if it is valid now; whether it is fresh is for the caller.
+    pub(crate) fn get(&self, call: u128) -> Option<Arc<Entry>> {
+        let entry = self.entries.as_ref()?.get(&call)?;
+        self.vouches_for(&entry).then_some(entry)
+    }
+
+    /// The entry even if the server was lost since: what this process and, up
+    /// to the loss, others removed is not given out all the same.
+    pub(crate) fn get_for_want_of_better(&self, call: u128) -> Option<Arc<Entry>> {
+        let entry = self.entries.as_ref()?.peek(&call)?;
+        let away = self.generation(Ordering::Acquire).mode() == Mode::Degraded;
+        (away && self.is_unchanged(entry.ticket())).then_some(entry)
+    }
+
+    fn vouches_for(&self, entry: &Entry) -> bool {
+        self.is_valid(entry.ticket()) && entry.is_permitted()
+    }
+
+    /// Whether what was asked for under this ticket still stands.
+    pub(crate) fn is_valid(&self, ticket: &Ticket) -> bool {
+        let generation = self.generation(Ordering::Acquire);
+        ticket.generation == generation && self.trusts(generation) && self.is_unchanged(ticket)
+    }
+
+    fn is_unchanged(&self, ticket: &Ticket) -> bool {
+        self.stripes[ticket.stripe as usize].load(Ordering::Acquire) == ticket.epoch
+    }
+
+    fn trusts(&self, generation: Generation) -> bool {
+        match generation.mode() {
+            Mode::Blind => false,
+            Mode::Followed => self.clock.monotonic() < self.trusted_until.load(Ordering::Acquire),
+            Mode::Degraded => true,
+        }
+    }
+
+    fn generation(&self, order: Ordering) -> Generation {
+        Generation(self.generation.load(order))
+    }
+
+    /// To be taken before the question whose answer is to be kept.
+    pub(crate) fn ticket(&self, key: &str) -> Ticket {
+        let stripe = self.stripe(key.as_bytes());
+        Ticket {
+            generation: self.generation(Ordering::SeqCst),
+            stripe,
+            epoch: self.stripes[stripe as usize].load(Ordering::SeqCst),
+            sweeps: *self.sweeps.read().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Whether the server was away when the ticket was taken.
+    pub(crate) fn is_degraded(ticket: &Ticket) -> bool {
+        ticket.generation.mode() == Mode::Degraded
+    }
+
+    /// Puts the entry in, if its ticket is still good.
+    pub(crate) fn fill(&self, call: u128, mut entry: Entry) {
+        let Some(entries) = &self.entries else {
+            return;
+        };
+        match entry.mode() {
+            Mode::Blind => return,
+            Mode::Followed => {}
+            Mode::Degraded => {
+                let life = u64::try_from(self.degraded_ttl.as_millis()).unwrap_or(u64::MAX);
+                entry.until = entry.until.min(self.clock.now().saturating_add(life));
+                entry.settled = entry.settled.min(entry.until);
+                // The markers are out of reach; see `distrust`.
+                entry.markers = Box::default();
+            }
+        }
+        if entry.until <= self.clock.now() {
+            return;
+        }
+        let sweeps = self.sweeps.read().unwrap_or_else(PoisonError::into_inner);
+        if entry.ticket().sweeps == *sweeps && self.vouches_for(&entry) {
+            entries.insert(call, Arc::new(entry));
+        }
+    }
+
+    /// What is known of the key is out of date.
+    pub(crate) fn forget(&self, key: &[u8]) {
+        let stripe = self.stripe(key);
+        self.stripes[stripe as usize].fetch_add(1, Ordering::SeqCst);
+        self.watch.wake(stripe);
+    }
+
+    /// What is known of any key that matches is out of date, and so is every
+    /// answer that is on its way.
+    pub(crate) fn forget_matching(&self, patterns: &[Pattern]) {
+        if patterns.is_empty() {
+            return;
+        }
+        *self.sweeps.write().unwrap_or_else(PoisonError::into_inner) += 1;
+        if let Some(entries) = &self.entries {
+            entries.retain(|_, entry| {
+                let key = entry.key.as_bytes();
+                !patterns.iter().any(|pattern| pattern.matches(key))
+            });
+        }
+    }
+
+    /// Drops everything that was kept while the server is away.
+    pub(crate) fn distrust(&self) {
+        let generation = self.generation(Ordering::SeqCst);
+        if generation.mode() == Mode::Degraded {
+            self.begin(Mode::Degraded);
+        }
+    }
+
+    /// Waits until the key of the ticket has changed since it was taken.
+    pub(crate) async fn changed(&self, ticket: &Ticket) {
+        self.watch
+            .wait(ticket.stripe, || {
+                !self.is_unchanged(ticket) || self.generation(Ordering::SeqCst) != ticket.generation
+            })
+            .await;
+    }
+
+    /// Whether changes are told, so that [`changed`](Self::changed) comes.
+    pub(crate) fn follows(&self) -> bool {
+        self.generation(Ordering::Relaxed).mode() == Mode::Followed
+    }
+
+    /// Entries, and what they weigh.
+    pub(crate) fn size(&self) -> (usize, u64) {
+        let entries = self.entries.as_ref();
+        entries.map_or((0, 0), |entries| (entries.len(), entries.weight()))
+    }
+
+    fn begin(&self, mode: Mode) {
+        let generation = Generation::new(mode);
+        self.generation.store(generation.0, Ordering::SeqCst);
+        self.markers.forget_all();
+        self.watch.wake_all();
+    }
+
+    fn stripe(&self, key: &[u8]) -> u32 {
+        let mut hasher = self.keys.build_hasher();
+        hasher.write(key);
+        // As many stripes as a power of two.
+        (hasher.finish() as usize & (self.stripes.len() - 1)) as u32
+    }
+}
+
+impl Listener for Local {
+    fn connected(&self, follows: bool) {
+        self.begin(if follows { Mode::Followed } else { Mode::Blind });
+    }
+
+    fn heard(&self, asked: Instant) {
+        let until = self.clock.monotonic_at(asked + TRUST);
+        self.trusted_until.fetch_max(until, Ordering::SeqCst);
+    }
+
+    fn changed(&self, key: &[u8]) {
+        // Also for a marker: its key is nobody else's.
+        self.forget(key);
+        self.markers.forget(key);
+    }
+
+    fn all_changed(&self) {
+        let mode = self.generation(Ordering::SeqCst).mode();
+        self.begin(mode);
+    }
+
+    fn numbered(&self, number: u64) {
+        self.markers.saw(number);
+    }
+
+    fn lost(&self) {
+        self.begin(Mode::Degraded);
+    }
+}
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<u128, Arc<Entry>> for ByWeight {
+    fn weight(&self, _: &u128, entry: &Arc<Entry>) -> u64 {
+        u64::from(entry.weight)
+    }
+}
+
+/// The keys are hashes already, by a secret key.
+#[derive(Clone, Copy, Default)]
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only 128-bit numbers are hashed");
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        self.0 = number as u64 ^ (number >> 64) as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("size", &self.size())
+            .field("mode", &self.generation(Ordering::Relaxed).mode())
+            .finish_non_exhaustive()
+    }
+}
