@@ -65,7 +65,7 @@ async fn methods_run_uncached_until_a_runtime_is_installed() {
         assert!(error.to_string().contains("`runtime = …`"), "{error}");
     }
     let global = Runtime::global().unwrap();
-    assert_eq!(global.observe().method("number.number").hits_remote, 4);
+    assert_eq!(global.observe().method("number.number").hits_local, 4);
     assert_eq!(change(7).await, Some(7));
     assert_eq!(number(7).await, Ok(7));
     assert_eq!(LOADS.load(Ordering::SeqCst), loads + 2);

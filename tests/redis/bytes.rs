@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use cacheable_runtime::{Policy, Runtime};
+use cacheable_runtime::Policy;
 use cacheable_tests::{RedisServer, eventually};
 use fastrand::Rng;
 use redis::{Commands, Connection, CopyOptions};
 
-use crate::service::{PATIENCE, Service};
+use crate::service::{PATIENCE, Service, level_two};
 
 /// Puts `bytes` under the entry's key, and expects a load and then its value.
 async fn is_a_miss(service: &Service, connection: &mut Connection, bytes: &[u8]) {
@@ -131,7 +131,7 @@ async fn a_key_of_another_kind_hides_no_value() {
 #[tokio::test]
 async fn an_entry_that_the_server_keeps_too_long_is_a_miss() {
     let server = RedisServer::start();
-    let builder = Runtime::builder().redis(server.url());
+    let builder = level_two().redis(server.url());
     let cache = builder.build().await.unwrap().cache();
     let mut connection = server.connect();
     let mut loads = 0;

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cacheable_runtime::{Cache, Runtime, cacheable};
 use cacheable_tests::RedisServer;
 use redis::{Commands, Connection};
+
+use crate::service::level_two;
 use tokio::sync::{Semaphore, watch};
 
 /// The database: a version, and loads that stop after they have read it.
@@ -62,7 +64,7 @@ struct Node {
 
 impl Node {
     async fn start(server: &RedisServer, table: &Arc<Table>) -> Arc<Self> {
-        let runtime = Runtime::builder().redis(server.url()).build().await;
+        let runtime = level_two().redis(server.url()).build().await;
         Arc::new(Self {
             runtime: runtime.unwrap(),
             table: Arc::clone(table),

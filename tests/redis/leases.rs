@@ -5,18 +5,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacheable_runtime::{Cache, Policy, Runtime};
+use cacheable_runtime::{Cache, Policy};
 use cacheable_tests::{RedisServer, eventually};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::service::{PATIENCE, Service};
+use crate::service::{PATIENCE, Service, level_two};
 use crate::wire::calls;
 
 const SHORT: Duration = Duration::from_millis(200);
 
 async fn cache(server: &RedisServer) -> Cache {
-    let builder = Runtime::builder().redis(server.url()).lease(SHORT);
+    let builder = level_two().redis(server.url()).lease(SHORT);
     builder.require_connection().build().await.unwrap().cache()
 }
 
@@ -197,7 +197,7 @@ async fn a_lease_counts_as_no_value_for_anybody() {
 #[tokio::test]
 async fn the_body_of_a_put_waits_for_its_own_lease_no_longer_than_it_lives() {
     let server = RedisServer::start();
-    let builder = Runtime::builder().redis(server.url()).lease(SHORT);
+    let builder = level_two().redis(server.url()).lease(SHORT);
     let service = Arc::new(Service::with(builder).await);
     let reader = Arc::clone(&service);
     let put = service.replace_with(1, async move { reader.read(1).await.unwrap() });

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use cacheable_runtime::{ErrorKind, Runtime};
+use cacheable_runtime::ErrorKind;
 use cacheable_tests::{RedisServer, eventually};
 use redis::AsyncTypedCommands;
 
-use crate::service::{Failed, PATIENCE, Service};
+use crate::service::{Failed, PATIENCE, Service, level_two};
 
 /// Short enough that a test meets it a few times.
 const SHORT: Duration = Duration::from_millis(200);
@@ -80,7 +80,7 @@ async fn calls_that_are_under_way_when_the_server_dies_get_their_values() {
 #[tokio::test]
 async fn a_server_that_is_stuck_costs_no_more_than_the_command_timeout() {
     let server = RedisServer::start();
-    let builder = Runtime::builder().redis(server.url());
+    let builder = level_two().redis(server.url());
     let service = Service::with(builder.command_timeout(SHORT).connect_timeout(SHORT)).await;
     service.heals(1).await;
     let paused = server.pause();
@@ -142,7 +142,7 @@ async fn a_server_that_refuses_us_is_used_when_it_lets_us_in() {
         service.loads() > loads
     })
     .await;
-    let other = Service::with(Runtime::builder().redis(wrong_password(&server))).await;
+    let other = Service::with(level_two().redis(wrong_password(&server))).await;
     other.loaded(1).await;
     set_password(&mut admin, "");
     service.heals(1).await;
@@ -153,7 +153,7 @@ async fn a_server_that_refuses_us_is_used_when_it_lets_us_in() {
 async fn a_start_that_requires_a_connection_says_why_there_is_none() {
     let server = RedisServer::start();
     let required = async |url: String| {
-        let runtime = Runtime::builder().redis(url).require_connection();
+        let runtime = level_two().redis(url).require_connection();
         runtime.build().await.unwrap_err()
     };
     server.command::<()>(&["CONFIG", "SET", "requirepass", "secret"]);

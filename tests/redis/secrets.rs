@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cacheable_runtime::{Error, Runtime, cache_invalidate, cacheable};
 use cacheable_tests::{Log, RedisServer, eventually};
 
-use crate::service::{PATIENCE, Service};
+use crate::service::{PATIENCE, Service, level_two};
 
 const PASSWORD: &str = "hunter2";
 const ARGUMENT: &str = "argument-of-a-call";
@@ -91,8 +91,8 @@ fn a_start_by_the_environment_says_no_secret() {
         assert!(said.contains("loaded 27 bytes"), "{said}");
         // What went wrong is said, and nothing else.
         assert_eq!(!said.contains("cannot connect"), connects, "{said}");
-        let loads = if connects { "loads: 1," } else { "loads: 2," };
-        assert!(said.contains(loads), "{said}");
+        // Without the server, too: for a moment values are kept all the same.
+        assert!(said.contains("loads: 1,"), "{said}");
     }
     let embedded = child(&[]);
     assert!(said(&embedded).contains("loads: 1,"));
@@ -163,7 +163,7 @@ async fn the_log_of_an_outage_names_the_server_without_its_password() {
     server.command::<()>(&["CONFIG", "SET", "requirepass", PASSWORD]);
     let url = format!("redis://default:{PASSWORD}@127.0.0.1:{}/", server.port());
     let (log, guard) = Log::of_this_thread();
-    let builder = Runtime::builder().redis(&url);
+    let builder = level_two().redis(&url);
     let shown = format!("{builder:?}");
     let service = Service::with(builder).await;
     service.heals(1).await;

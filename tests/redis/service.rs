@@ -11,6 +11,11 @@ use cacheable_tests::{RedisServer, eventually};
 /// How long anything may take that must happen at last.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Without level 1: these suites look at what the server has.
+pub(crate) fn level_two() -> Builder {
+    Runtime::builder().local_capacity(0)
+}
+
 /// What a method of a service fails with.
 #[derive(Debug)]
 pub(crate) enum Failed {
@@ -40,7 +45,7 @@ impl Service {
 
     /// Over a server that may be away.
     pub(crate) async fn on(server: &RedisServer) -> Self {
-        Self::with(Runtime::builder().redis(server.url())).await
+        Self::with(level_two().redis(server.url()).budget(PATIENCE)).await
     }
 
     pub(crate) async fn with(builder: Builder) -> Self {

@@ -321,24 +321,15 @@ impl Call {
             .rules
             .load_timeout
             .and_then(|timeout| ready.checked_add(timeout));
-        let (deadline, counters) = (call.deadline, Arc::clone(&call.counters));
         // Behind a pointer: all of it is the same for every method, and the
         // caller's future stays small.
-        let found = Box::pin(call.find(const { &ValueType::of::<S::Stored>() }, tagged));
-        let found = match deadline {
-            None => found.await,
-            Some(deadline) => match tokio::time::timeout_at(deadline.into(), found).await {
-                Ok(found) => found,
-                Err(_) => {
-                    counters.load_timed_out();
-                    return Look::Late;
-                }
-            },
-        };
+        let value = const { &ValueType::of::<S::Stored>() };
+        let found = Box::pin(call.find_in_time(value, tagged)).await;
         match found {
             Found::Landed(landing) => Look::Landed(landing),
             Found::Nothing(load) => Look::Load(load),
             Found::Refresh(load, old) => Look::Refresh(load, old),
+            Found::Late => Look::Late,
         }
     }
 }
@@ -358,15 +349,15 @@ enum Look {
     Late,
     /// The body runs, and the cache has nothing to do with it.
     Run,
-    Refresh(Load, Landing),
-    Load(Load),
+    Refresh(Box<Load>, Landing),
+    Load(Box<Load>),
 }
 
 /// Runs the body to its end and keeps what it returns. `None`: there is
 /// nothing to return, since its time was up; or it failed, and the caller of a
 /// refresh has something better.
 async fn settle<S, F, U, G>(
-    mut load: Load,
+    mut load: Box<Load>,
     body: Pin<&mut F>,
     unless: U,
     tags: G,
@@ -437,7 +428,7 @@ fn restore<S: CachedShape>(landing: Landing) -> Option<S::Return> {
 }
 
 /// Refreshes in the background, by one more call of the method.
-fn refresh_behind(load: Load, again: BoxFuture<'static, ()>) {
+fn refresh_behind(load: Box<Load>, again: BoxFuture<'static, ()>) {
     let engine = load.call().engine.clone();
     start(engine.runtime(), handed_over(load, again));
 }

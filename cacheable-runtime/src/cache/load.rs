@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::cached::{Cached, Encoded, Fill, Sealed};
@@ -59,17 +60,17 @@ impl Fallback {
 }
 
 impl Load {
-    pub(crate) fn new(call: Box<Cached>, leader: Leader, fallback: Option<Fallback>) -> Self {
+    pub(crate) fn new(call: Box<Cached>, leader: Leader, fallback: Option<Fallback>) -> Box<Self> {
         call.counters.missed();
         Self::start(call, Some(leader), None, fallback)
     }
 
-    pub(crate) fn alone(call: Box<Cached>) -> Self {
+    pub(crate) fn alone(call: Box<Cached>) -> Box<Self> {
         call.counters.bypassed();
         Self::start(call, None, None, None)
     }
 
-    pub(crate) fn refresh(call: Box<Cached>, leader: Leader, claim: Claim) -> Self {
+    pub(crate) fn refresh(call: Box<Cached>, leader: Leader, claim: Claim) -> Box<Self> {
         call.counters.refreshed();
         Self::start(call, Some(leader), Some(claim), None)
     }
@@ -79,13 +80,13 @@ impl Load {
         leader: Option<Leader>,
         claim: Option<Claim>,
         fallback: Option<Fallback>,
-    ) -> Self {
+    ) -> Box<Self> {
         if let Some(leader) = &leader {
             leader.loading();
         }
         let engine = call.engine.clone();
         let local = engine.local();
-        Self {
+        Box::new(Self {
             ticket: local.ticket(&call.key),
             stamp: local.markers.counter(),
             began: Instant::now(),
@@ -95,7 +96,7 @@ impl Load {
             fallback,
             failed: false,
             removals: local.markers.own_removals(),
-        }
+        })
     }
 
     /// Runs the body in the caller's own task, and keeps the lease alive
@@ -108,6 +109,8 @@ impl Load {
         let claim = self.claim.as_ref().map(|claim| claim.token.clone());
         let held = claim.map(Held::Claim).or(lease.map(Held::Lease));
         let mut pulse = Pulse::new(&self.call, leader, held);
+        let deadline = self.call.deadline;
+        let mut alarm = deadline.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
         let driven = std::future::poll_fn(|context| {
             let polled = {
                 let _inside = leader.map(Leader::enter);
@@ -115,20 +118,19 @@ impl Load {
             };
             if polled.is_pending() {
                 pulse.poll(context);
-            }
-            polled
-        });
-        match self.call.deadline {
-            None => Some(driven.await),
-            Some(deadline) => {
-                let driven = tokio::time::timeout_at(deadline.into(), driven);
-                let driven = driven.await.ok();
-                if driven.is_none() {
-                    self.call.counters.load_timed_out();
+                if let Some(alarm) = &mut alarm
+                    && alarm.as_mut().poll(context).is_ready()
+                {
+                    return Poll::Ready(None);
                 }
-                driven
             }
+            polled.map(Some)
+        });
+        let driven = driven.await;
+        if driven.is_none() {
+            self.call.counters.load_timed_out();
         }
+        driven
     }
 
     pub(crate) fn call(&self) -> &Cached {
@@ -143,7 +145,7 @@ impl Load {
 
     /// The body returned an error, or its time was up: the next waiter tries
     /// by itself.
-    pub(crate) fn failed(mut self) {
+    pub(crate) fn failed(mut self: Box<Self>) {
         self.call.counters.load_failed();
         Outcome::Miss.note();
         if let Some(claim) = &mut self.claim {
@@ -193,7 +195,7 @@ impl Load {
 
     /// Ends a failed load with the old value, which is then answered with for
     /// a while without asking the source again.
-    pub(crate) async fn fall_back(mut self) -> Landing {
+    pub(crate) async fn fall_back(mut self: Box<Self>) -> Landing {
         let counters = &self.call.counters;
         counters.load_failed();
         counters.hit_stale();
@@ -216,7 +218,7 @@ impl Load {
         landing
     }
 
-    async fn put_back(self, fallback: Fallback) -> Option<Self> {
+    async fn put_back(self: Box<Self>, fallback: Fallback) -> Option<Box<Self>> {
         let call = &self.call;
         let now = call.engine.clock().now();
         let soft = now
@@ -269,7 +271,7 @@ impl Load {
     }
 
     /// The body returned nothing.
-    pub(crate) async fn absent(self) {
+    pub(crate) async fn absent(self: Box<Self>) {
         if self.call.rules.none_ttl.is_none() {
             return self.unkept(|| None).await;
         }
@@ -283,7 +285,7 @@ impl Load {
     }
 
     /// The value is returned and not kept: what was there before is old.
-    pub(crate) async fn unkept(mut self, landing: impl FnOnce() -> Landing) {
+    pub(crate) async fn unkept(mut self: Box<Self>, landing: impl FnOnce() -> Landing) {
         if let Some(mut claim) = self.claim.take() {
             let targets = Targets::of_keys(vec![self.call.key.to_string()]);
             drop(self.call.engine.remove(targets, How::PATIENT).await);
@@ -295,7 +297,7 @@ impl Load {
     /// Puts the value in the place of the lease and shares it with those who
     /// wait, unless an invalidation came.
     pub(crate) async fn store(
-        self,
+        self: Box<Self>,
         encoded: Result<Encoded, EncodeError>,
         tags: Result<Vec<String>, Error>,
         share: impl Fn() -> Shared,
@@ -316,7 +318,7 @@ impl Load {
     }
 
     async fn keep(
-        mut self,
+        mut self: Box<Self>,
         encoded: Encoded,
         absent: bool,
         tags: &[String],
@@ -347,11 +349,11 @@ impl Load {
     /// value may be shared with those who wait, `None` when an invalidation
     /// came.
     async fn replace(
-        mut self,
+        mut self: Box<Self>,
         sealed: Sealed,
         tags: &[String],
         landing: impl FnOnce() -> Landing,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
         let Some(leader) = &mut self.leader else {
             return Some(self);
         };
@@ -416,7 +418,7 @@ impl Load {
     /// whether an invalidation has taken it: then those who wait start again.
     /// Without a lease, when the store could not be reached, they share what
     /// is there.
-    pub(crate) async fn share(mut self, landing: impl FnOnce() -> Landing) {
+    pub(crate) async fn share(mut self: Box<Self>, landing: impl FnOnce() -> Landing) {
         let Some(leader) = self.leader.take() else {
             return;
         };

@@ -21,9 +21,11 @@ use crate::sync::random;
 pub(crate) enum Found {
     Landed(Landing),
     /// Something to answer with, and the duty to refresh it.
-    Refresh(Load, Landing),
+    Refresh(Box<Load>, Landing),
     /// Nothing is known: the body has to run.
-    Nothing(Load),
+    Nothing(Box<Load>),
+    /// The time of the call was up first.
+    Late,
 }
 
 /// How often a caller joins a flight that an invalidation ends before it runs
@@ -35,14 +37,27 @@ const MAX_DISPERSALS: usize = 8;
 const REFRESH_PAUSE: u64 = 1_000;
 
 impl Cached {
-    /// Answers from level 1, joins the flight of this key, or leads it to the
-    /// store.
-    /// `tagged`: it may have tags that come from its value.
-    pub(crate) async fn find(
-        mut self: Box<Self>,
+    /// [`find`](Self::find), as long as this call has time for it.
+    pub(crate) async fn find_in_time(
+        self: Box<Self>,
         value: &'static ValueType,
         tagged: bool,
     ) -> Found {
+        let Some(deadline) = self.deadline else {
+            return self.find(value, tagged).await;
+        };
+        let counters = Arc::clone(&self.counters);
+        let found = tokio::time::timeout_at(deadline.into(), self.find(value, tagged));
+        found.await.unwrap_or_else(|_| {
+            counters.load_timed_out();
+            Found::Late
+        })
+    }
+
+    /// Answers from level 1, joins the flight of this key, or leads it to the
+    /// store.
+    /// `tagged`: it may have tags that come from its value.
+    async fn find(mut self: Box<Self>, value: &'static ValueType, tagged: bool) -> Found {
         if let Some(load) = refresh::take_over(&self.key) {
             return Found::Nothing(load);
         }

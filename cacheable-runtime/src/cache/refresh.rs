@@ -86,12 +86,12 @@ tokio::task_local! {
 /// The load that the call is to go on with.
 pub(super) struct Handover {
     key: Arc<str>,
-    load: Mutex<Option<Load>>,
+    load: Mutex<Option<Box<Load>>>,
 }
 
 /// Runs `again`, a call of the method that `load` is of, so that it goes on
 /// with that load.
-pub(super) async fn handed_over(load: Load, again: impl Future<Output = ()>) {
+pub(super) async fn handed_over(load: Box<Load>, again: impl Future<Output = ()>) {
     let handover = Handover {
         key: Arc::clone(&load.call().key),
         load: Mutex::new(Some(load)),
@@ -100,7 +100,7 @@ pub(super) async fn handed_over(load: Load, again: impl Future<Output = ()>) {
 }
 
 /// The load that was handed over to this call.
-pub(super) fn take_over(key: &str) -> Option<Load> {
+pub(super) fn take_over(key: &str) -> Option<Box<Load>> {
     let load = HANDED_OVER.try_with(|handover| {
         let mine = *handover.key == *key;
         mine.then(|| lock(&handover.load).take()).flatten()
