@@ -1,6 +1,5 @@
 //! The rules, one function each: what is judged, why it is refused, what to write instead.
 
-use proc_macro2::Span;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
@@ -11,9 +10,10 @@ use syn::{
 use crate::args::Slot;
 use crate::diag::{Errors, list, nearest};
 use crate::form::Form;
+use crate::freshness::float;
 use crate::item::{Function, NotAFunction};
 use crate::key;
-use crate::model::Codec;
+use crate::settings::Codec;
 
 /// Says why the attribute cannot stand on this item.
 pub(crate) fn not_a_function(problem: NotAFunction, errors: &mut Errors) {
@@ -200,18 +200,8 @@ fn borrow(ty: &Type) -> Option<proc_macro2::TokenStream> {
 /// A share from 0 up to, and without, 1.
 pub(crate) fn share(slot: &Slot<Expr>, errors: &mut Errors) -> Option<LitFloat> {
     let (name, expr) = (slot.name()?, slot.get()?);
-    let value = match expr {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Float(value) => value.base10_parse::<f64>().ok(),
-            Lit::Int(value) => value.base10_parse::<f64>().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    match value {
-        Some(value) if (0.0..1.0).contains(&value) => {
-            Some(LitFloat::new(&format!("{value:?}f64"), Span::mixed_site()))
-        }
+    match number(expr) {
+        Some(value) if (0.0..1.0).contains(&value) => Some(float(value)),
         _ => {
             errors.at(
                 expr,
@@ -222,6 +212,18 @@ pub(crate) fn share(slot: &Slot<Expr>, errors: &mut Errors) -> Option<LitFloat> 
             );
             None
         }
+    }
+}
+
+/// The value of a number that is written out.
+pub(crate) fn number(expr: &Expr) -> Option<f64> {
+    let Expr::Lit(literal) = expr else {
+        return None;
+    };
+    match &literal.lit {
+        Lit::Float(value) => value.base10_parse().ok(),
+        Lit::Int(value) => value.base10_parse().ok(),
+        _ => None,
     }
 }
 
@@ -344,7 +346,7 @@ pub(crate) fn on_failure(slot: &Slot<LitStr>, function: &Function, errors: &mut 
     }
 }
 
-fn last_segment(ty: &Type) -> Option<&Ident> {
+pub(crate) fn last_segment(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Path(ty) => ty.path.segments.last().map(|segment| &segment.ident),
         _ => None,

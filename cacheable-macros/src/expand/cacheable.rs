@@ -1,27 +1,78 @@
 //! `#[cacheable]`: a static descriptor, a key, one call into the runtime.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Expr;
 
-use super::{companion, condition, local, run, runtime, site, wrap, writer};
+use super::{companion, condition, local, near, runtime, site, tag_writer, wrap, writer};
 use crate::duration::Life;
-use crate::model::{Cacheable, Codec};
+use crate::freshness::Late;
+use crate::model::Cacheable;
+use crate::settings::Codec;
+use crate::tags::value_local;
 
 pub(crate) fn expand(model: &Cacheable<'_>) -> TokenStream {
-    let unless = model.unless.as_ref();
-    let method = if unless.is_some() {
-        "run_unless"
-    } else {
-        "run"
-    };
-    let run = run(method, &model.output, &model.krate, None, unless);
-    let method = wrap(model.function, &model.krate, &call(model), &run);
+    let method = wrap(model.function, &model.krate, &call(model), &run(model));
     let companion = model
         .companion
         .as_ref()
         .map(|companion| companion::expand(model, companion));
     quote!(#method #companion)
+}
+
+/// The last call: `run`, or one that takes more for what only some methods ask for.
+fn run(model: &Cacheable<'_>) -> TokenStream {
+    let unless = model.unless.as_ref();
+    if model.tags.of_value.is_empty() && model.late.is_none() {
+        let method = if unless.is_some() {
+            "run_unless"
+        } else {
+            "run"
+        };
+        return super::run(method, &model.output, &model.krate, None, unless);
+    }
+    let output = &model.output;
+    let here = near(output);
+    let private = model.krate.private_at(here);
+    let body = Ident::new("__cacheable_body", here);
+    let unless = unless.map_or_else(
+        || quote_spanned!(here=> #private::keep_all),
+        ToTokens::to_token_stream,
+    );
+    let tags = tags_of_value(model);
+    let late = late(model);
+    quote_spanned! {here=>
+        run_full(
+            #private::shape!(#output), ::core::pin::pin!(#body), #unless, #tags, #late
+        )
+    }
+}
+
+/// `|value, tags| { tags.tag(..).tag(..); }`.
+fn tags_of_value(model: &Cacheable<'_>) -> TokenStream {
+    if model.tags.of_value.is_empty() {
+        let private = model.krate.private_at(near(&model.output));
+        return quote_spanned!(near(&model.output)=> #private::no_tags);
+    }
+    let value = value_local(Span::mixed_site());
+    let tags = local("__cacheable_tags");
+    let each = model.tags.of_value.iter().map(tag_writer);
+    quote_spanned!(Span::mixed_site()=> |#value, #tags| { #tags #(.tag(#each))*; })
+}
+
+/// What is returned when the time of `load_timeout` is up.
+fn late(model: &Cacheable<'_>) -> TokenStream {
+    let output = &model.output;
+    let private = model.krate.private_at(near(output));
+    match &model.late {
+        None => quote_spanned!(near(output)=> #private::never_late),
+        Some(Late::Absent) => {
+            quote_spanned!(near(output)=> || #private::absent_of(#private::shape!(#output)))
+        }
+        Some(Late::Error(error)) => {
+            quote_spanned!(near(error)=> || ::core::result::Result::Err(#error))
+        }
+    }
 }
 
 /// What happens before the body: the level-1 look-up, or the key's text.
@@ -40,21 +91,16 @@ fn call(model: &Cacheable<'_>) -> TokenStream {
         let setter = local(setter);
         quote_spanned!(Span::mixed_site()=> .#setter(|| #life))
     });
-    quote!(#call #(#lives)*)
+    let tags = model.tags.of_arguments.iter().map(tag_writer);
+    quote!(#call #(#lives)* #(.tag(#tags))*)
 }
 
 /// The lives that are computed per call, with the setter each goes to.
 pub(super) fn lives<'a>(
     model: &'a Cacheable<'_>,
 ) -> impl Iterator<Item = (&'static str, &'a Expr)> + use<'a> {
-    let site = &model.site;
-    [
-        ("ttl", Some(&site.ttl)),
-        ("none_ttl", site.none_ttl.as_ref()),
-        ("local_ttl", site.local_ttl.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(setter, life)| match life {
+    let lives = model.site.lives().into_iter();
+    lives.filter_map(|(setter, life)| match life {
         Some(Life::Computed(expr)) => Some((setter, expr)),
         Some(Life::Millis(_)) | None => None,
     })
@@ -66,17 +112,15 @@ pub(super) fn descriptor(model: &Cacheable<'_>) -> TokenStream {
     let prefix = &settings.prefix;
     let method = model.function.name();
     let mut setters = TokenStream::new();
-    for (setter, life) in [
-        ("ttl_millis", Some(&settings.ttl)),
-        ("none_ttl_millis", settings.none_ttl.as_ref()),
-        ("local_ttl_millis", settings.local_ttl.as_ref()),
-    ] {
+    for (setter, life) in settings.lives() {
         if let Some(Life::Millis(millis)) = life {
-            let setter = local(setter);
+            let setter = local(&format!("{setter}_millis"));
             setters.extend(quote!(.#setter(#millis)));
         }
     }
     let jitter = settings.jitter.iter();
+    let refresh_ahead = settings.refresh_ahead.iter();
+    let beta = settings.beta.iter();
     let is_local = settings.local.iter();
     let schema = settings.schema.iter();
     let label = model.name.iter();
@@ -88,7 +132,8 @@ pub(super) fn descriptor(model: &Cacheable<'_>) -> TokenStream {
     });
     let descriptor = quote_spanned! {Span::mixed_site()=>
         Site(#prefix, #method)
-            #(.name(#label))* #setters #(.jitter(#jitter))* #(.local(#is_local))*
+            #(.name(#label))* #setters #(.jitter(#jitter))*
+            #(.refresh_ahead(#refresh_ahead))* #(.beta(#beta))* #(.local(#is_local))*
             #(.codec(#codec))* #(.schema(#schema))*
     };
     site(&model.krate, &descriptor)

@@ -144,10 +144,19 @@ fn lint_underscores<'a>(params: impl IntoIterator<Item = &'a Param>) -> Option<T
 
 /// `|key| { key.arg(&id); }`.
 fn writer(plan: &Plan) -> TokenStream {
+    written(plan, "__cacheable_key")
+}
+
+/// `|tag| { tag.literal("team:").value(&team); }`.
+fn tag_writer(plan: &Plan) -> TokenStream {
+    written(plan, "__cacheable_tag")
+}
+
+fn written(plan: &Plan, writer: &str) -> TokenStream {
     if plan.parts.is_empty() {
         return quote!(|_| {});
     }
-    let key = local("__cacheable_key");
+    let key = local(writer);
     let mut statements = TokenStream::new();
     let mut chain = TokenStream::new();
     let end = |chain: &mut TokenStream, statements: &mut TokenStream| {

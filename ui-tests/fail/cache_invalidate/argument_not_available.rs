@@ -1,9 +1,0 @@
-use cacheable_runtime::cache_invalidate;
-
-#[cache_invalidate(tags = ["team:{id}"])]
-async fn save(id: u64) -> Result<(), String> {
-    println!("{id}");
-    Ok(())
-}
-
-fn main() {}

@@ -1,8 +1,0 @@
-use cacheable_runtime::cacheable;
-
-#[cacheable(ttl = 60, key_prefix = "number", stale_while_revalidate = "10m")]
-async fn double(number: u64) -> u64 {
-    number * 2
-}
-
-fn main() {}
