@@ -143,26 +143,29 @@ pub(crate) fn value_type(function: &Function, errors: &mut Errors) -> Option<Typ
 
 /// Refuses `impl Trait` in the return type: the expansion must be able to name it.
 pub(crate) fn named_type(function: &Function, errors: &mut Errors) -> bool {
-    struct Opaque<'a>(Option<&'a TypeImplTrait>);
-    impl<'a> Visit<'a> for Opaque<'a> {
-        fn visit_type_impl_trait(&mut self, ty: &'a TypeImplTrait) {
-            self.0.get_or_insert(ty);
-        }
-    }
-    let mut opaque = Opaque(None);
-    if let Some(ty) = function.output()
-        && !matches!(function.form, Form::Opaque)
-    {
-        opaque.visit_type(ty);
-    }
-    if let Some(ty) = opaque.0 {
+    let written = (function.output()).filter(|_| !matches!(function.form, Form::Opaque));
+    let hidden = written.and_then(hidden);
+    if let Some(ty) = hidden {
         errors.at(
             ty,
             "the return type is hidden behind `impl Trait`, and a stored value needs a type that \
              can be read back; write the type itself",
         );
     }
-    opaque.0.is_none()
+    hidden.is_none()
+}
+
+/// The `impl Trait` in a type.
+pub(crate) fn hidden(ty: &Type) -> Option<&TypeImplTrait> {
+    struct Hidden<'a>(Option<&'a TypeImplTrait>);
+    impl<'a> Visit<'a> for Hidden<'a> {
+        fn visit_type_impl_trait(&mut self, ty: &'a TypeImplTrait) {
+            self.0.get_or_insert(ty);
+        }
+    }
+    let mut hidden = Hidden(None);
+    hidden.visit_type(ty);
+    hidden.0
 }
 
 /// Whether the type, as far as it shows, can be named outside the call.
@@ -170,7 +173,8 @@ pub(crate) fn is_owned(ty: &Type) -> bool {
     !matches!(ty, Type::ImplTrait(_)) && borrow(ty).is_none()
 }
 
-fn borrow(ty: &Type) -> Option<proc_macro2::TokenStream> {
+/// What in the type borrows, as far as it shows.
+pub(crate) fn borrow(ty: &Type) -> Option<proc_macro2::TokenStream> {
     struct Borrow(Option<proc_macro2::TokenStream>);
     impl<'a> Visit<'a> for Borrow {
         fn visit_type_reference(&mut self, ty: &'a TypeReference) {

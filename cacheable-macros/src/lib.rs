@@ -2,8 +2,8 @@
 //!
 //! An attribute is read (`args`, `item`), judged (`model`) and printed (`expand`). A model
 //! that exists is valid, so printing cannot fail; every rejection is in `check`,
-//! `duration`, `freshness`, `key`, `pattern`, `tags` and `target`, with the sentence that
-//! explains it.
+//! `duration`, `freshness`, `key`, `pattern`, `refresh`, `tags` and `target`, with the
+//! sentence that explains it.
 
 mod args;
 mod callable;
@@ -19,6 +19,7 @@ mod key;
 mod krate;
 mod model;
 mod pattern;
+mod refresh;
 mod settings;
 mod tags;
 mod taken;

@@ -11,6 +11,7 @@ use crate::freshness::{self, Late};
 use crate::item::{Function, mentions};
 use crate::key::{self, Plan};
 use crate::krate::Krate;
+use crate::refresh::{self, Refresh};
 use crate::settings::{self, Site};
 use crate::tags::{self, Tags};
 use crate::taken::Taken;
@@ -25,6 +26,7 @@ pub(crate) struct Cacheable<'a> {
     pub(crate) key: Plan,
     pub(crate) tags: Tags,
     pub(crate) late: Option<Late>,
+    pub(crate) refresh: Refresh,
     pub(crate) when: Option<Expr>,
     pub(crate) unless: Option<Expr>,
     pub(crate) runtime: Option<Expr>,
@@ -85,6 +87,7 @@ impl<'a> Cacheable<'a> {
         let key = key_plan(args, function, errors);
         let tags = tags::of_entry(&args.tags, function, errors);
         let late = freshness::late(args, function, errors);
+        let refresh = refresh::read(args, function, errors);
         let companion = companion(args, function, key.as_ref(), &tags, errors);
         let when = args.when.get().cloned();
         let unless = check::unless(&args.unless, errors);
@@ -104,6 +107,7 @@ impl<'a> Cacheable<'a> {
             key: key?,
             tags,
             late,
+            refresh: refresh?,
             when,
             unless,
             runtime,

@@ -4,26 +4,32 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Expr;
 
-use super::{companion, condition, local, near, runtime, site, tag_writer, wrap, writer};
+use super::{companion, condition, local, near, refresh, runtime, site, tag_writer, wrap, writer};
 use crate::duration::Life;
 use crate::freshness::Late;
 use crate::model::Cacheable;
+use crate::refresh::Refresh;
 use crate::settings::Codec;
 use crate::tags::value_local;
 
 pub(crate) fn expand(model: &Cacheable<'_>) -> TokenStream {
     let method = wrap(model.function, &model.krate, &call(model), &run(model));
+    let refresh = match &model.refresh {
+        Refresh::Again(again) => Some(refresh::function(model, again)),
+        Refresh::Inline | Refresh::Owned => None,
+    };
     let companion = model
         .companion
         .as_ref()
         .map(|companion| companion::expand(model, companion));
-    quote!(#method #companion)
+    quote!(#method #refresh #companion)
 }
 
 /// The last call: `run`, or one that takes more for what only some methods ask for.
 fn run(model: &Cacheable<'_>) -> TokenStream {
     let unless = model.unless.as_ref();
-    if model.tags.of_value.is_empty() && model.late.is_none() {
+    let is_owned = matches!(model.refresh, Refresh::Owned);
+    if !is_owned && model.tags.of_value.is_empty() && model.late.is_none() {
         let method = if unless.is_some() {
             "run_unless"
         } else {
@@ -32,19 +38,33 @@ fn run(model: &Cacheable<'_>) -> TokenStream {
         return super::run(method, &model.output, &model.krate, None, unless);
     }
     let output = &model.output;
-    let here = near(output);
-    let private = model.krate.private_at(here);
-    let body = Ident::new("__cacheable_body", here);
-    let unless = unless.map_or_else(
-        || quote_spanned!(here=> #private::keep_all),
-        ToTokens::to_token_stream,
-    );
+    let private = model.krate.private_at(near(output));
+    let unless = match unless.cloned() {
+        None => quote_spanned!(near(output)=> #private::keep_all),
+        Some(Expr::Closure(mut closure)) if is_owned => {
+            // What it reads of the arguments may be borrowed from the caller otherwise.
+            closure.capture.get_or_insert_default();
+            closure.into_token_stream()
+        }
+        Some(unless) => unless.into_token_stream(),
+    };
     let tags = tags_of_value(model);
     let late = late(model);
+    // A body that cannot be handed over is shown at its function, others at their value.
+    let here = if is_owned {
+        near(&model.function.sig.ident)
+    } else {
+        near(output)
+    };
+    let body = Ident::new("__cacheable_body", here);
+    let (method, body) = if is_owned {
+        ("run_owned", quote!(#body))
+    } else {
+        ("run_full", quote_spanned!(here=> ::core::pin::pin!(#body)))
+    };
+    let method = Ident::new(method, here);
     quote_spanned! {here=>
-        run_full(
-            #private::shape!(#output), ::core::pin::pin!(#body), #unless, #tags, #late
-        )
+        #method(#private::shape!(#output), #body, #unless, #tags, #late)
     }
 }
 
@@ -92,7 +112,11 @@ fn call(model: &Cacheable<'_>) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> .#setter(|| #life))
     });
     let tags = model.tags.of_arguments.iter().map(tag_writer);
-    quote!(#call #(#lives)* #(.tag(#tags))*)
+    let again = match &model.refresh {
+        Refresh::Again(again) => Some(refresh::setter(again)),
+        Refresh::Inline | Refresh::Owned => None,
+    };
+    quote!(#call #(#lives)* #(.tag(#tags))* #again)
 }
 
 /// The lives that are computed per call, with the setter each goes to.

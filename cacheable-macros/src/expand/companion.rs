@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Attribute, FnArg, GenericParam, Generics, Type, Visibility};
+use syn::{FnArg, GenericParam, Generics, Type, Visibility};
 
 use super::cacheable::{descriptor, lives};
 use super::{lint_underscores, tag_writer, writer};
@@ -125,11 +125,7 @@ impl Signature<'_> {
         output: &Type,
         body: &TokenStream,
     ) -> TokenStream {
-        let is_shared = |attr: &&Attribute| {
-            let path = attr.path();
-            path.is_ident("cfg") || path.is_ident("allow")
-        };
-        let shared = function.attrs.iter().filter(is_shared);
+        let shared = function.shared_attrs();
         let vis = &function.vis;
         let key = krate.public("MethodKey");
         let Self {
@@ -161,7 +157,7 @@ fn inputs(function: &Function, taken: &Taken) -> Vec<TokenStream> {
 }
 
 /// The companion's own parameters, handed on.
-fn turbofish(generics: &Generics) -> Option<TokenStream> {
+pub(super) fn turbofish(generics: &Generics) -> Option<TokenStream> {
     let of = |param: &GenericParam| match param {
         GenericParam::Type(param) => Some(param.ident.clone()),
         GenericParam::Const(param) => Some(param.ident.clone()),

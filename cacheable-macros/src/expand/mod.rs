@@ -8,6 +8,7 @@ mod cacheable;
 mod companion;
 mod invalidate;
 mod put;
+mod refresh;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
