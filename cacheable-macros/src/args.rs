@@ -105,6 +105,15 @@ impl<T> Slot<T> {
         self.value.as_ref()
     }
 
+    /// One that was given.
+    #[cfg(test)]
+    pub(crate) fn of(value: T) -> Self {
+        Self {
+            name: Some(Ident::new("given", proc_macro2::Span::call_site())),
+            value: Some(value),
+        }
+    }
+
     pub(crate) fn is_absent(&self) -> bool {
         self.name.is_none()
     }
@@ -197,7 +206,7 @@ impl Arguments for CacheableArgs {
             }
             "beta" => self.beta.fill(given.value(errors, "beta = 1.0"), errors),
             "refresh" => {
-                let read = given.string(errors, "refresh = \"inline\"");
+                let read = given.string(errors, "refresh = \"background\"");
                 self.refresh.fill(read, errors);
             }
             "load_timeout" => {

@@ -144,21 +144,16 @@ pub(crate) fn refuse_name<A: Arguments>(name: &Ident, errors: &mut Errors) {
     ]
     .into_iter()
     .find(|(_, names)| names.contains(&text.as_str()));
+    let all = || list(A::NAMES.iter().copied());
     let hint = if let Some((owner, _)) = owner {
-        format!("it belongs to `#[{owner}]`; ")
+        format!("it belongs to `#[{owner}]`; the arguments are {}", all())
     } else if let Some(near) = elsewhere.or_else(|| nearest(&text, A::NAMES.iter().copied())) {
         errors.meant(near);
-        format!("did you mean `{near}`? ")
+        format!("did you mean `{near}`?")
     } else {
-        String::new()
+        format!("the arguments are {}", all())
     };
-    errors.at(
-        name,
-        format_args!(
-            "there is no argument `{text}`; {hint}the arguments are {}",
-            list(A::NAMES.iter().copied())
-        ),
-    );
+    errors.at(name, format_args!("there is no argument `{text}`; {hint}"));
 }
 
 /// One argument as it was written.

@@ -8,7 +8,7 @@ use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 use syn::{
     FnArg, GenericArgument, GenericParam, Generics, Lifetime, LitStr, Pat, PathArguments,
-    ReceiverKind, Type, TypeParamBound, TypeTraitObject, WherePredicate,
+    ReceiverKind, Token, Type, TypeParamBound, TypeTraitObject, WherePredicate,
 };
 
 use crate::args::CacheableArgs;
@@ -25,7 +25,7 @@ pub(crate) enum Refresh {
     /// In the background: the body is handed over, as it borrows nothing.
     Owned,
     /// In the background, by a function that makes the call again.
-    Again(Again),
+    Again(Box<Again>),
 }
 
 /// The function beside the method, which takes copies of what that takes.
@@ -43,11 +43,10 @@ pub(crate) struct Again {
 
 /// What the method is called on.
 pub(crate) struct Receiver {
+    pub(crate) token: Token![self],
     /// Without its reference.
     pub(crate) ty: Type,
     pub(crate) by_reference: bool,
-    /// The instance itself is copied, not a pointer to it.
-    pub(crate) is_instance: bool,
 }
 
 /// One argument.
@@ -164,7 +163,7 @@ fn background(text: &LitStr, function: &Function, errors: &mut Errors) -> Option
         );
         return None;
     }
-    again(text, function, errors).map(Refresh::Again)
+    again(text, function, errors).map(|again| Refresh::Again(Box::new(again)))
 }
 
 /// The function that calls this one again, if each argument can be copied and handed over.
@@ -173,37 +172,35 @@ fn again(text: &LitStr, function: &Function, errors: &mut Errors) -> Option<Agai
     let mut params = Vec::new();
     for arg in &function.sig.inputs {
         let FnArg::Typed(arg) = arg else { continue };
-        let refused: Option<(_, String)> = match named(&arg.pat, &arg.ty) {
-            _ if arg.attrs.iter().any(|attr| attr.path().is_ident("cfg")) => Some((
+        let (at, reason, fix) = if arg.attrs.iter().any(|attr| attr.path().is_ident("cfg")) {
+            (
                 arg.to_token_stream(),
-                "an argument that may not be there cannot be handed on".to_owned(),
-            )),
-            None => Some((
-                arg.pat.to_token_stream(),
-                "one that is taken apart has no name by which to hand it on".to_owned(),
-            )),
-            Some(name) => match handed(name, &arg.ty) {
-                Some(param) => {
+                "this one may not be there",
+                "take it in any case",
+            )
+        } else if let Some(name) = named(&arg.pat, &arg.ty) {
+            match handed(name, &arg.ty) {
+                Ok(param) => {
                     params.push(param);
-                    None
+                    continue;
                 }
-                None => Some((
-                    arg.ty.to_token_stream(),
-                    "what borrows inside its type cannot be copied so".to_owned(),
-                )),
-            },
+                Err((reason, fix)) => (arg.ty.to_token_stream(), reason, fix),
+            }
+        } else {
+            (
+                arg.pat.to_token_stream(),
+                "this one has no name to copy it by",
+                "name it and take it apart in the body",
+            )
         };
-        if let Some((at, reason)) = refused {
-            errors.at(
-                at,
-                format_args!(
-                    "`refresh = \"background\"` makes this call again later, on a copy of each \
-                     argument, and {reason}; take it as an owned value under one name, or write \
-                     `refresh = \"inline\"`"
-                ),
-            );
-            sound = false;
-        }
+        errors.at(
+            at,
+            format_args!(
+                "`refresh = \"background\"` makes this call again later, on copies of its \
+                 arguments, and {reason}; {fix}, or write `refresh = \"inline\"`"
+            ),
+        );
+        sound = false;
     }
     let generics = without_lifetimes(&function.sig.generics, errors);
     let tokens = [
@@ -214,7 +211,7 @@ fn again(text: &LitStr, function: &Function, errors: &mut Errors) -> Option<Agai
     let receiver = function.receiver().map(receiver);
     let again = Again {
         name: format_ident!(
-            "__cacheable_refresh_{}",
+            "__cacheable_background_refresh_of_{}",
             function.sig.ident.unraw(),
             span = near(text)
         ),
@@ -239,14 +236,28 @@ fn named<'a>(pat: &'a Pat, ty: &Type) -> Option<&'a Ident> {
     }
 }
 
-fn handed(name: &Ident, ty: &Type) -> Option<Handed> {
+/// The argument as it is handed over, or why it cannot be, and what to do.
+fn handed(name: &Ident, ty: &Type) -> Result<Handed, (&'static str, &'static str)> {
     let (ty, by_reference) = match ty {
         Type::Reference(reference) if check::borrow(ty).is_some() => (&*reference.elem, true),
         ty => (ty, false),
     };
-    let is_object = by_reference && matches!(ty, Type::TraitObject(_));
-    let sound = !is_object && check::hidden(ty).is_none() && check::borrow(ty).is_none();
-    sound.then(|| Handed {
+    if check::hidden(ty).is_some() {
+        return Err((
+            "the type of this one has no name",
+            "give it one, as in `<T: Clone>`",
+        ));
+    }
+    if by_reference && matches!(ty, Type::TraitObject(_)) {
+        return Err(("there is no copy of this one", "take an `Arc` of it"));
+    }
+    if check::borrow(ty).is_some() {
+        return Err((
+            "a copy of this one would still borrow",
+            "take an owned value, such as `Option<String>` for `Option<&str>`",
+        ));
+    }
+    Ok(Handed {
         name: name.clone(),
         ty: ty.clone(),
         by_reference,
@@ -265,7 +276,7 @@ fn receiver(receiver: &syn::Receiver) -> Receiver {
         ),
     };
     Receiver {
-        is_instance: matches!(&ty, Type::Path(ty) if ty.path.is_ident("Self")),
+        token: receiver.self_token,
         ty,
         by_reference,
     }

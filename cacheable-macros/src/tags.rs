@@ -208,9 +208,9 @@ fn holes(segments: &[Segment]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `value` of `value.owner`.
+/// `value` of `value.owner`, `Self` of `Self::KIND`.
 fn root(hole: &str) -> &str {
-    let root = hole.split('.').next().unwrap_or_default().trim();
+    let root = hole.split(['.', ':']).next().unwrap_or_default().trim();
     root.strip_prefix("r#").unwrap_or(root)
 }
 

@@ -13,7 +13,13 @@ use crate::settings::Codec;
 use crate::tags::value_local;
 
 pub(crate) fn expand(model: &Cacheable<'_>) -> TokenStream {
-    let method = wrap(model.function, &model.krate, &call(model), &run(model));
+    let method = wrap(
+        model.function,
+        &model.krate,
+        &call(model),
+        &run(model),
+        handed_over(model),
+    );
     let refresh = match &model.refresh {
         Refresh::Again(again) => Some(refresh::function(model, again)),
         Refresh::Inline | Refresh::Owned => None,
@@ -50,12 +56,7 @@ fn run(model: &Cacheable<'_>) -> TokenStream {
     };
     let tags = tags_of_value(model);
     let late = late(model);
-    // A body that cannot be handed over is shown at its function, others at their value.
-    let here = if is_owned {
-        near(&model.function.sig.ident)
-    } else {
-        near(output)
-    };
+    let here = handed_over(model).unwrap_or_else(|| near(output));
     let body = Ident::new("__cacheable_body", here);
     let (method, body) = if is_owned {
         ("run_owned", quote!(#body))
@@ -66,6 +67,12 @@ fn run(model: &Cacheable<'_>) -> TokenStream {
     quote_spanned! {here=>
         #method(#private::shape!(#output), #body, #unless, #tags, #late)
     }
+}
+
+/// Where it is shown that a body cannot be handed over: at its function.
+fn handed_over(model: &Cacheable<'_>) -> Option<Span> {
+    let is_owned = matches!(model.refresh, Refresh::Owned);
+    is_owned.then(|| near(&model.function.sig.ident))
 }
 
 /// `|value, tags| { tags.tag(..).tag(..); }`.

@@ -15,7 +15,7 @@ pub(crate) fn expand(model: &Invalidate<'_>) -> TokenStream {
         (true, true) => "run_unless_reporting",
     };
     let run = run(method, &model.output, &model.krate, None, unless);
-    wrap(model.function, &model.krate, &call(model), &run)
+    wrap(model.function, &model.krate, &call(model), &run, None)
 }
 
 fn call(model: &Invalidate<'_>) -> TokenStream {

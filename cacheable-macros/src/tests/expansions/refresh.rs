@@ -57,12 +57,7 @@ async fn borrowed<'a, T: Kind + 'static>(mut id: &'a str, list: &[u8]) -> Option
                 __cacheable_key.type_arg::<T>().arg(&id).arg(&list);
             },
         )
-        .refresh(|| __cacheable_refresh_borrowed::<
-            T,
-        >(
-            <str as ::std::borrow::ToOwned>::to_owned(id),
-            <[u8] as ::std::borrow::ToOwned>::to_owned(list),
-        ));
+        .refresh(|| __cacheable_background_refresh_of_borrowed::<T>(id, list));
     let __cacheable_body = async move {
         ::cacheable_runtime::__private::returns!(Option < T >);
         ask(id, list).await
@@ -76,10 +71,12 @@ async fn borrowed<'a, T: Kind + 'static>(mut id: &'a str, list: &[u8]) -> Option
 }
 #[doc(hidden)]
 #[allow(dead_code, deprecated)]
-fn __cacheable_refresh_borrowed<T: Kind + 'static>(
-    __cacheable_0: <str as ::std::borrow::ToOwned>::Owned,
-    __cacheable_1: <[u8] as ::std::borrow::ToOwned>::Owned,
+fn __cacheable_background_refresh_of_borrowed<T: Kind + 'static>(
+    __cacheable_0: &str,
+    __cacheable_1: &[u8],
 ) -> ::cacheable_runtime::__private::BoxFuture<'static, ()> {
+    let __cacheable_0 = <str as ::std::borrow::ToOwned>::to_owned(__cacheable_0);
+    let __cacheable_1 = <[u8] as ::std::borrow::ToOwned>::to_owned(__cacheable_1);
     ::std::boxed::Box::pin(async move {
         let _ = borrowed::<
             T,
@@ -133,10 +130,10 @@ impl ProjectService {
                     __cacheable_key.arg(&id).arg(&version);
                 },
             )
-            .refresh(|| Self::__cacheable_refresh_method(
-                ::core::clone::Clone::clone(self),
-                <str as ::std::borrow::ToOwned>::to_owned(id),
-                <Option<u64> as ::core::clone::Clone>::clone(&version),
+            .refresh(|| Self::__cacheable_background_refresh_of_method(
+                self,
+                id,
+                &version,
             ));
         let __cacheable_body = async move {
             ::cacheable_runtime::__private::returns!(Project);
@@ -152,15 +149,20 @@ impl ProjectService {
     #[cfg(feature = "background")]
     #[doc(hidden)]
     #[allow(dead_code, deprecated)]
-    fn __cacheable_refresh_method(
-        __cacheable_self: Self,
-        __cacheable_0: <str as ::std::borrow::ToOwned>::Owned,
-        __cacheable_1: Option<u64>,
-    ) -> ::cacheable_runtime::__private::BoxFuture<'static, ()>
-    where
-        Self: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
-            + 'static,
-    {
+    fn __cacheable_background_refresh_of_method(
+        __cacheable_self: &Self,
+        __cacheable_0: &str,
+        __cacheable_1: &Option<u64>,
+    ) -> ::cacheable_runtime::__private::BoxFuture<'static, ()> {
+        fn __cacheable_copy_for_the_background<
+            T: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
+                + 'static,
+        >(it: &T) -> T {
+            ::core::clone::Clone::clone(it)
+        }
+        let __cacheable_self = __cacheable_copy_for_the_background(__cacheable_self);
+        let __cacheable_0 = <str as ::std::borrow::ToOwned>::to_owned(__cacheable_0);
+        let __cacheable_1 = <Option<u64> as ::core::clone::Clone>::clone(__cacheable_1);
         ::std::boxed::Box::pin(async move {
             let _ = Self::method(
                     &__cacheable_self,
