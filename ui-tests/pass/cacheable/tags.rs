@@ -160,6 +160,24 @@ impl Load for Service<u8> {
     }
 }
 
+macro_rules! cached {
+    ($name:ident, $argument:ident, $share:expr, $window:expr, $($tag:literal),*; $text:expr) => {
+        #[cacheable(
+            ttl = 60,
+            key_prefix = "tags",
+            refresh_ahead = $share,
+            stale_if_error = $window,
+            refresh = "background",
+            tags = [$($tag,)* $text],
+        )]
+        pub async fn $name($argument: &str) -> String {
+            $argument.to_owned()
+        }
+    };
+}
+
+cached!(by_macro, name, 0.8, "1h", "name:{name}", "value:{value}"; "all");
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     Runtime::embedded().install().unwrap();
@@ -179,6 +197,7 @@ async fn main() {
         assert_eq!(of_value(1).await.unwrap().unwrap().id, 1);
         assert_eq!(of_value_alone(1).await, 1);
         assert_eq!(named_value(1, 2).await, 3);
+        assert_eq!(by_macro("a").await, "a");
         assert_eq!(generic::<u8, 3>(1).await.id, 1);
         assert_eq!(service.by_reference("a").await, Some(1));
         assert_eq!(Arc::clone(&service).by_arc("a".to_owned()).await, Some(1));
