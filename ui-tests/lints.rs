@@ -110,6 +110,58 @@ impl Projects {
         left + right + u8::from(self.tenant.is_empty())
     }
 
+    /// Gets a project that may be old.
+    #[cacheable(
+        ttl = 60,
+        key_prefix = "old",
+        stale_while_revalidate = "10m",
+        stale_if_error = Duration::from_secs(u64::from(size)),
+        retry_after = 5,
+        refresh = "background",
+        load_timeout = "2s",
+        tags = ["tenant:{self.tenant}", "name:{name}", "loaded:{value.name}", "projects"],
+        runtime = self.runtime,
+    )]
+    pub async fn of_old(&self, name: &str, _version: Option<u32>, size: u8) -> Option<Project> {
+        let sized = format!("{name}{size}");
+        Some(Project { name: sized })
+    }
+
+    /// Gets a project ahead of time.
+    ///
+    /// # Errors
+    /// If it takes too long.
+    #[cacheable(
+        ttl = 60,
+        key_prefix = "ahead",
+        refresh_ahead = 0.5,
+        load_timeout = Duration::from_secs(1),
+        timeout_error = Late,
+        tags = ["loaded:{value.name}:{value.name.len()}"],
+        unless = |project| project.name.len() == usize::from(size),
+        runtime = self.runtime,
+    )]
+    pub async fn ahead(self: Arc<Self>, name: String, size: u8) -> Result<Arc<Project>, Late> {
+        Ok(Arc::new(Project { name }))
+    }
+
+    /// Finds a name by itself.
+    #[cacheable(ttl = 60, key_prefix = "own", beta = 1.0, runtime = runtime)]
+    pub(crate) async fn owned(runtime: Runtime, _id: u64, mut name: String) -> String {
+        name.push_str(if runtime.cache().remove("a").await.is_ok() {
+            "a"
+        } else {
+            "b"
+        });
+        name
+    }
+
+    /// Forgets projects.
+    #[cache_invalidate(tags = ["name:{_name}", "projects"], runtime = self.runtime)]
+    pub async fn forget_named(&self, _name: &str) -> Option<u8> {
+        Some(1)
+    }
+
     /// Saves a project.
     ///
     /// # Errors
@@ -130,6 +182,19 @@ impl Projects {
     pub async fn save(&self, name: String) -> Result<Project, Error> {
         Ok(Project { name })
     }
+}
+
+/// The time was up.
+#[derive(Debug)]
+pub struct Late;
+
+/// Makes a name longer.
+#[cacheable(ttl = 60, key_prefix = "longer", beta = 2, refresh = "background", runtime = runtime)]
+pub async fn lengthened<T>(runtime: &Runtime, name: &str, by: &T) -> String
+where
+    T: Clone + Sync + Send + ToString + serde::Serialize + 'static,
+{
+    format!("{name}{}", by.to_string())
 }
 
 #[async_trait]
@@ -161,6 +226,16 @@ async fn they_run_as_well() -> Result<(), Error> {
     let longer = Projects::longer(&projects.runtime, "a", "bc", |_, other| other).await;
     assert_eq!(longer, "bc");
     drop(Projects::longer_key("a"));
+    assert!(projects.of_old("a", None, 1).await.is_some());
+    let ahead = Arc::new(projects.clone());
+    assert!(ahead.ahead("a".to_owned(), 5).await.is_ok());
+    let name = "a".to_owned();
+    assert_eq!(
+        Projects::owned(projects.runtime.clone(), 1, name).await,
+        "aa"
+    );
+    assert_eq!(lengthened(&projects.runtime, "a", &1_u8).await, "a1");
+    assert_eq!(projects.forget_named("a").await, Some(1));
     assert!(projects.find((1, 2), true).await.is_some());
     projects.forget().await;
     Ok(())

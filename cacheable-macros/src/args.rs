@@ -20,6 +20,15 @@ pub(crate) struct CacheableArgs {
     pub(crate) jitter: Slot<Expr>,
     pub(crate) local: Slot<LitBool>,
     pub(crate) local_ttl: Slot<Expr>,
+    pub(crate) stale_while_revalidate: Slot<Expr>,
+    pub(crate) stale_if_error: Slot<Expr>,
+    pub(crate) retry_after: Slot<Expr>,
+    pub(crate) refresh_ahead: Slot<Expr>,
+    pub(crate) beta: Slot<Expr>,
+    pub(crate) refresh: Slot<LitStr>,
+    pub(crate) load_timeout: Slot<Expr>,
+    pub(crate) timeout_error: Slot<Expr>,
+    pub(crate) tags: Slot<Vec<LitStr>>,
     pub(crate) codec: Slot<LitStr>,
     pub(crate) schema: Slot<LitInt>,
     pub(crate) key_fn: Slot<KeyFn>,
@@ -31,6 +40,7 @@ pub(crate) struct CacheableArgs {
 pub(crate) struct InvalidateArgs {
     pub(crate) patterns: Vec<LitStr>,
     pub(crate) methods: Vec<MethodCall>,
+    pub(crate) tags: Slot<Vec<LitStr>>,
     pub(crate) when: Slot<Expr>,
     pub(crate) unless: Slot<Expr>,
     pub(crate) before: Slot<()>,
@@ -95,6 +105,15 @@ impl<T> Slot<T> {
         self.value.as_ref()
     }
 
+    /// One that was given.
+    #[cfg(test)]
+    pub(crate) fn of(value: T) -> Self {
+        Self {
+            name: Some(Ident::new("given", proc_macro2::Span::call_site())),
+            value: Some(value),
+        }
+    }
+
     pub(crate) fn is_absent(&self) -> bool {
         self.name.is_none()
     }
@@ -124,6 +143,15 @@ impl Arguments for CacheableArgs {
         "jitter",
         "local",
         "local_ttl",
+        "stale_while_revalidate",
+        "stale_if_error",
+        "retry_after",
+        "refresh_ahead",
+        "beta",
+        "refresh",
+        "load_timeout",
+        "timeout_error",
+        "tags",
         "codec",
         "schema",
         "key_fn",
@@ -160,6 +188,36 @@ impl Arguments for CacheableArgs {
                 let read = given.value(errors, "local_ttl = \"10s\"");
                 self.local_ttl.fill(read, errors);
             }
+            "stale_while_revalidate" => {
+                let read = given.value(errors, "stale_while_revalidate = \"10m\"");
+                self.stale_while_revalidate.fill(read, errors);
+            }
+            "stale_if_error" => {
+                let read = given.value(errors, "stale_if_error = \"1h\"");
+                self.stale_if_error.fill(read, errors);
+            }
+            "retry_after" => {
+                let read = given.value(errors, "retry_after = \"30s\"");
+                self.retry_after.fill(read, errors);
+            }
+            "refresh_ahead" => {
+                let read = given.value(errors, "refresh_ahead = 0.8");
+                self.refresh_ahead.fill(read, errors);
+            }
+            "beta" => self.beta.fill(given.value(errors, "beta = 1.0"), errors),
+            "refresh" => {
+                let read = given.string(errors, "refresh = \"background\"");
+                self.refresh.fill(read, errors);
+            }
+            "load_timeout" => {
+                let read = given.value(errors, "load_timeout = \"2s\"");
+                self.load_timeout.fill(read, errors);
+            }
+            "timeout_error" => {
+                let read = given.value(errors, "timeout_error = Error::Timeout");
+                self.timeout_error.fill(read, errors);
+            }
+            "tags" => self.tags.fill(given.strings(errors, TAGS), errors),
             "codec" => {
                 let read = given.string(errors, "codec = \"json\"");
                 self.codec.fill(read, errors);
@@ -185,6 +243,7 @@ impl Arguments for CacheableArgs {
 impl Arguments for InvalidateArgs {
     const NAMES: &'static [&'static str] = &[
         "method",
+        "tags",
         "when",
         "unless",
         "before",
@@ -199,6 +258,10 @@ impl Arguments for InvalidateArgs {
             "method" => {
                 self.any = true;
                 self.methods.extend(given.method(errors).1);
+            }
+            "tags" => {
+                self.any = true;
+                self.tags.fill(given.strings(errors, TAGS), errors);
             }
             "when" => self.when.fill(given.value(errors, WHEN), errors),
             "unless" => self.unless.fill(given.value(errors, UNLESS), errors),
@@ -265,5 +328,6 @@ impl Common {
     }
 }
 
+const TAGS: &str = "tags = [\"team:{team}\"]";
 const WHEN: &str = "when = id != 0";
 const UNLESS: &str = "unless = |value| value.is_draft";

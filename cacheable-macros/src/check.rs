@@ -1,6 +1,5 @@
 //! The rules, one function each: what is judged, why it is refused, what to write instead.
 
-use proc_macro2::Span;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
@@ -11,9 +10,10 @@ use syn::{
 use crate::args::Slot;
 use crate::diag::{Errors, list, nearest};
 use crate::form::Form;
+use crate::freshness::float;
 use crate::item::{Function, NotAFunction};
 use crate::key;
-use crate::model::Codec;
+use crate::settings::Codec;
 
 /// Says why the attribute cannot stand on this item.
 pub(crate) fn not_a_function(problem: NotAFunction, errors: &mut Errors) {
@@ -143,26 +143,29 @@ pub(crate) fn value_type(function: &Function, errors: &mut Errors) -> Option<Typ
 
 /// Refuses `impl Trait` in the return type: the expansion must be able to name it.
 pub(crate) fn named_type(function: &Function, errors: &mut Errors) -> bool {
-    struct Opaque<'a>(Option<&'a TypeImplTrait>);
-    impl<'a> Visit<'a> for Opaque<'a> {
-        fn visit_type_impl_trait(&mut self, ty: &'a TypeImplTrait) {
-            self.0.get_or_insert(ty);
-        }
-    }
-    let mut opaque = Opaque(None);
-    if let Some(ty) = function.output()
-        && !matches!(function.form, Form::Opaque)
-    {
-        opaque.visit_type(ty);
-    }
-    if let Some(ty) = opaque.0 {
+    let written = (function.output()).filter(|_| !matches!(function.form, Form::Opaque));
+    let hidden = written.and_then(hidden);
+    if let Some(ty) = hidden {
         errors.at(
             ty,
             "the return type is hidden behind `impl Trait`, and a stored value needs a type that \
              can be read back; write the type itself",
         );
     }
-    opaque.0.is_none()
+    hidden.is_none()
+}
+
+/// The `impl Trait` in a type.
+pub(crate) fn hidden(ty: &Type) -> Option<&TypeImplTrait> {
+    struct Hidden<'a>(Option<&'a TypeImplTrait>);
+    impl<'a> Visit<'a> for Hidden<'a> {
+        fn visit_type_impl_trait(&mut self, ty: &'a TypeImplTrait) {
+            self.0.get_or_insert(ty);
+        }
+    }
+    let mut hidden = Hidden(None);
+    hidden.visit_type(ty);
+    hidden.0
 }
 
 /// Whether the type, as far as it shows, can be named outside the call.
@@ -170,7 +173,8 @@ pub(crate) fn is_owned(ty: &Type) -> bool {
     !matches!(ty, Type::ImplTrait(_)) && borrow(ty).is_none()
 }
 
-fn borrow(ty: &Type) -> Option<proc_macro2::TokenStream> {
+/// What in the type borrows, as far as it shows.
+pub(crate) fn borrow(ty: &Type) -> Option<proc_macro2::TokenStream> {
     struct Borrow(Option<proc_macro2::TokenStream>);
     impl<'a> Visit<'a> for Borrow {
         fn visit_type_reference(&mut self, ty: &'a TypeReference) {
@@ -200,18 +204,8 @@ fn borrow(ty: &Type) -> Option<proc_macro2::TokenStream> {
 /// A share from 0 up to, and without, 1.
 pub(crate) fn share(slot: &Slot<Expr>, errors: &mut Errors) -> Option<LitFloat> {
     let (name, expr) = (slot.name()?, slot.get()?);
-    let value = match expr {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Float(value) => value.base10_parse::<f64>().ok(),
-            Lit::Int(value) => value.base10_parse::<f64>().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    match value {
-        Some(value) if (0.0..1.0).contains(&value) => {
-            Some(LitFloat::new(&format!("{value:?}f64"), Span::mixed_site()))
-        }
+    match number(expr) {
+        Some(value) if (0.0..1.0).contains(&value) => Some(float(value)),
         _ => {
             errors.at(
                 expr,
@@ -222,6 +216,18 @@ pub(crate) fn share(slot: &Slot<Expr>, errors: &mut Errors) -> Option<LitFloat> 
             );
             None
         }
+    }
+}
+
+/// The value of a number that is written out.
+pub(crate) fn number(expr: &Expr) -> Option<f64> {
+    let Expr::Lit(literal) = expr else {
+        return None;
+    };
+    match &literal.lit {
+        Lit::Float(value) => value.base10_parse().ok(),
+        Lit::Int(value) => value.base10_parse().ok(),
+        _ => None,
     }
 }
 
@@ -344,7 +350,7 @@ pub(crate) fn on_failure(slot: &Slot<LitStr>, function: &Function, errors: &mut 
     }
 }
 
-fn last_segment(ty: &Type) -> Option<&Ident> {
+pub(crate) fn last_segment(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Path(ty) => ty.path.segments.last().map(|segment| &segment.ident),
         _ => None,

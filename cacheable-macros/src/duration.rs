@@ -1,6 +1,6 @@
 //! Lives as they are written: `3600`, `"1h 30m"`, an expression.
 
-use syn::{BinOp, Expr, Lit, UnOp};
+use syn::{BinOp, Expr, Ident, Lit, UnOp};
 
 use crate::args::Slot;
 use crate::diag::Errors;
@@ -31,15 +31,21 @@ pub(crate) fn life(slot: &Slot<Expr>, errors: &mut Errors) -> Option<Life> {
         Ok(millis) => return Some(Life::Millis(millis)),
         Err(refusal) => refusal,
     };
-    let fix = format!("write `{name} = 3600` for seconds, or `{name} = \"1h 30m\"`");
+    let Usage {
+        useless,
+        seconds,
+        text,
+        removable,
+    } = usage(name);
+    let mut fix = format!("write `{name} = {seconds}` for seconds, or `{name} = \"{text}\"`");
+    if removable && matches!(refusal, Refusal::Zero | Refusal::Negative) {
+        fix.push_str(", or remove it");
+    }
     match refusal {
-        Refusal::Zero => errors.at(
-            expr,
-            format_args!("`{name}` is zero, so nothing would be read back; {fix}"),
-        ),
+        Refusal::Zero => errors.at(expr, format_args!("`{name}` is zero, so {useless}; {fix}")),
         Refusal::Negative => errors.at(
             expr,
-            format_args!("`{name}` is negative, so nothing would be read back; {fix}"),
+            format_args!("`{name}` is negative, so {useless}; {fix}"),
         ),
         Refusal::TooLong => errors.at(
             expr,
@@ -51,6 +57,31 @@ pub(crate) fn life(slot: &Slot<Expr>, errors: &mut Errors) -> Option<Life> {
         ),
     }
     None
+}
+
+/// What an argument is for, where that shows in a message.
+struct Usage {
+    /// What comes of nothing.
+    useless: &'static str,
+    seconds: u32,
+    text: &'static str,
+    removable: bool,
+}
+
+fn usage(name: &Ident) -> Usage {
+    let (useless, seconds, text, removable) = match name.to_string().as_str() {
+        "stale_while_revalidate" => ("no old value would be answered with", 600, "10m", true),
+        "stale_if_error" => ("no old value would stand in for an error", 3600, "1h", true),
+        "retry_after" => ("every call would ask a failing source", 30, "500ms", true),
+        "load_timeout" => ("no body would be in time", 2, "500ms", true),
+        _ => ("nothing would be read back", 3600, "1h 30m", false),
+    };
+    Usage {
+        useless,
+        seconds,
+        text,
+        removable,
+    }
 }
 
 /// The value of an integer, or of arithmetic on integers alone, such as `60 * 60`.

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Expr, Lit, LitBool, LitInt, LitStr, Token, token};
+use syn::{Expr, ExprLit, Lit, LitBool, LitInt, LitStr, Token, token};
 
 use crate::args::{CacheableArgs, InvalidateArgs, KeyFn, MethodCall, PutArgs};
 use crate::diag::{Errors, list, nearest};
@@ -99,21 +99,8 @@ fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-/// Arguments that are designed and not built: taking and ignoring one would be a lie.
-const LATER: [&str; 9] = [
-    "tags",
-    "stale_while_revalidate",
-    "stale_if_error",
-    "refresh_ahead",
-    "beta",
-    "load_timeout",
-    "refresh",
-    "retry_after",
-    "timeout_error",
-];
-
 /// What the same thing is called elsewhere.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 26] = [
     ("expire", "ttl"),
     ("expires", "ttl"),
     ("time_to_live", "ttl"),
@@ -125,19 +112,27 @@ const ELSEWHERE: [(&str, &str); 11] = [
     ("except", "unless"),
     ("convert", "key"),
     ("cache_none", "none_ttl"),
+    ("swr", "stale_while_revalidate"),
+    ("stale", "stale_while_revalidate"),
+    ("stale_ttl", "stale_while_revalidate"),
+    ("grace", "stale_if_error"),
+    ("fallback", "stale_if_error"),
+    ("retry", "retry_after"),
+    ("backoff", "retry_after"),
+    ("early_refresh", "refresh_ahead"),
+    ("refresh_after", "refresh_ahead"),
+    ("xfetch", "beta"),
+    ("timeout", "load_timeout"),
+    ("on_timeout", "timeout_error"),
+    ("tag", "tags"),
+    ("group", "tags"),
+    ("groups", "tags"),
 ];
 
 /// Says that there is no such argument, and which one may have been meant.
 pub(crate) fn refuse_name<A: Arguments>(name: &Ident, errors: &mut Errors) {
     let text = name.unraw().to_string();
     errors.meant(&text);
-    if LATER.contains(&text.as_str()) {
-        errors.at(
-            name,
-            format_args!("`{text}` is not available in this version; remove it"),
-        );
-        return;
-    }
     let elsewhere = ELSEWHERE
         .iter()
         .find(|(from, to)| *from == text && A::NAMES.contains(to))
@@ -149,21 +144,16 @@ pub(crate) fn refuse_name<A: Arguments>(name: &Ident, errors: &mut Errors) {
     ]
     .into_iter()
     .find(|(_, names)| names.contains(&text.as_str()));
+    let all = || list(A::NAMES.iter().copied());
     let hint = if let Some((owner, _)) = owner {
-        format!("it belongs to `#[{owner}]`; ")
+        format!("it belongs to `#[{owner}]`; the arguments are {}", all())
     } else if let Some(near) = elsewhere.or_else(|| nearest(&text, A::NAMES.iter().copied())) {
         errors.meant(near);
-        format!("did you mean `{near}`? ")
+        format!("did you mean `{near}`?")
     } else {
-        String::new()
+        format!("the arguments are {}", all())
     };
-    errors.at(
-        name,
-        format_args!(
-            "there is no argument `{text}`; {hint}the arguments are {}",
-            list(A::NAMES.iter().copied())
-        ),
-    );
+    errors.at(name, format_args!("there is no argument `{text}`; {hint}"));
 }
 
 /// One argument as it was written.
@@ -273,6 +263,29 @@ impl Given {
                 }
             }
             Written::Value(expr) => Err(expr.into_token_stream()),
+            Written::Flag => Err(TokenStream::new()),
+        })
+    }
+
+    pub(crate) fn strings(
+        self,
+        errors: &mut Errors,
+        example: &str,
+    ) -> (Ident, Option<Vec<LitStr>>) {
+        let shape = format!("lists strings in brackets; write `{example}`");
+        self.into_parts(errors, &shape, |written| match written {
+            Written::Value(Expr::Array(array)) if !array.elems.is_empty() => {
+                let text = |element| match ungrouped(element) {
+                    Expr::Lit(ExprLit {
+                        lit: Lit::Str(text),
+                        ..
+                    }) => Ok(text),
+                    other => Err(other.into_token_stream()),
+                };
+                array.elems.into_iter().map(text).collect()
+            }
+            Written::Value(expr) => Err(expr.into_token_stream()),
+            Written::List(tokens) => Err(tokens),
             Written::Flag => Err(TokenStream::new()),
         })
     }

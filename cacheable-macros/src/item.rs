@@ -172,6 +172,13 @@ impl Function {
                 .any(|param| param.lifetime.ident == "async_trait")
     }
 
+    /// The `#[cfg]`s and lint levels that what stands beside it shares.
+    pub(crate) fn shared_attrs(&self) -> impl Iterator<Item = &Attribute> {
+        self.attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("allow"))
+    }
+
     /// The function with `body` in the place of what its future ran.
     pub(crate) fn with_body(&self, body: TokenStream) -> TokenStream {
         let Self {
@@ -202,7 +209,7 @@ impl Param {
 }
 
 /// Whether `Unit: Unit` takes a value apart that holds nothing; `ID: u64` binds one.
-fn is_unit(name: &Ident, ty: &Type) -> bool {
+pub(crate) fn is_unit(name: &Ident, ty: &Type) -> bool {
     let Type::Path(ty) = ty else { return false };
     ty.path
         .segments

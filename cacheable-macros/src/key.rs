@@ -94,16 +94,43 @@ pub(crate) fn of_template(text: &LitStr, function: &Function, errors: &mut Error
         return None;
     }
     let segments = template::cut(text, false, errors)?;
-    let mut placed = BTreeSet::new();
-    let mut parts = vec![Part::Literal(":".to_owned())];
+    let mut sound = true;
+    for segment in &segments {
+        if let Segment::Literal(literal) = segment {
+            sound &= check_literal(literal, text, errors);
+        }
+    }
+    let parts = parts(&segments, text, errors, |hole, errors| {
+        template::resolve(hole, text, function, errors)
+    });
+    let mut parts = parts.filter(|_| sound)?;
+    let is_type = |part: &Part| match part {
+        Part::Type(ty) => Some(ty.to_string()),
+        _ => None,
+    };
+    let placed = parts.iter().filter_map(is_type).collect();
+    parts.insert(0, Part::Literal(":".to_owned()));
+    let parts = join(parts, text, errors)?;
+    let mut all = identity(function, &placed);
+    all.extend(parts);
+    Some(Plan { parts: all })
+}
+
+/// What the segments of a name stand for, one by one.
+pub(crate) fn parts(
+    segments: &[Segment],
+    text: &LitStr,
+    errors: &mut Errors,
+    resolve: impl Fn(&str, &mut Errors) -> Option<Hole>,
+) -> Option<Vec<Part>> {
+    let mut parts = Vec::new();
     let mut sound = true;
     // Two values need a colon between them: every other sign may be part of a value, and
     // then `("a-b", "c")` and `("a", "b-c")` would share an entry.
     let mut colon = true;
-    for segment in &segments {
+    for segment in segments {
         match segment {
             Segment::Literal(literal) => {
-                sound &= check_literal(literal, text, errors);
                 colon |= literal.contains(':');
                 parts.push(Part::Literal(literal.clone()));
             }
@@ -119,24 +146,15 @@ pub(crate) fn of_template(text: &LitStr, function: &Function, errors: &mut Error
                     sound = false;
                 }
                 colon = false;
-                match template::resolve(hole, text, function, errors) {
+                match resolve(hole, errors) {
                     Some(Hole::Value { expr, cfg }) => parts.push(Part::Value(expr, cfg)),
-                    Some(Hole::Type(ty)) => {
-                        placed.insert(ty.to_string());
-                        parts.push(Part::Type(ty));
-                    }
+                    Some(Hole::Type(ty)) => parts.push(Part::Type(ty)),
                     None => sound = false,
                 }
             }
         }
     }
-    if !sound {
-        return None;
-    }
-    let parts = join(parts, text, errors)?;
-    let mut all = identity(function, &placed);
-    all.extend(parts);
-    Some(Plan { parts: all })
+    sound.then_some(parts)
 }
 
 /// Merges neighbouring texts and gives each type its whole segment, colon included.
@@ -182,7 +200,7 @@ pub(crate) fn join(parts: Vec<Part>, text: &LitStr, errors: &mut Errors) -> Opti
 fn whole_segment(text: &LitStr, errors: &mut Errors) -> Option<Vec<Part>> {
     errors.at(
         text,
-        "a type takes a whole segment of the key; write a colon before and after its placeholder",
+        "a type takes a whole segment; write a colon before and after its placeholder",
     );
     None
 }

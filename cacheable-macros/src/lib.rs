@@ -2,7 +2,8 @@
 //!
 //! An attribute is read (`args`, `item`), judged (`model`) and printed (`expand`). A model
 //! that exists is valid, so printing cannot fail; every rejection is in `check`,
-//! `duration`, `key`, `pattern` and `target`, with the sentence that explains it.
+//! `duration`, `freshness`, `key`, `pattern`, `refresh`, `tags` and `target`, with the
+//! sentence that explains it.
 
 mod args;
 mod callable;
@@ -11,12 +12,16 @@ mod diag;
 mod duration;
 mod expand;
 mod form;
+mod freshness;
 mod given;
 mod item;
 mod key;
 mod krate;
 mod model;
 mod pattern;
+mod refresh;
+mod settings;
+mod tags;
 mod taken;
 mod target;
 mod template;

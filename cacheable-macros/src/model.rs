@@ -2,15 +2,18 @@
 
 use proc_macro2::TokenStream;
 use quote::format_ident;
-use syn::{Expr, Ident, LitFloat, LitInt, Type, Visibility};
+use syn::{Expr, Ident, Type, Visibility};
 
 use crate::args::{CacheableArgs, Common, InvalidateArgs, KeyFn, PutArgs};
 use crate::check;
 use crate::diag::Errors;
-use crate::duration::{self, Life};
+use crate::freshness::{self, Late};
 use crate::item::{Function, mentions};
 use crate::key::{self, Plan};
 use crate::krate::Krate;
+use crate::refresh::{self, Refresh};
+use crate::settings::{self, Site};
+use crate::tags::{self, Tags};
 use crate::taken::Taken;
 use crate::{pattern, target};
 
@@ -21,31 +24,14 @@ pub(crate) struct Cacheable<'a> {
     pub(crate) name: Option<String>,
     pub(crate) site: Site,
     pub(crate) key: Plan,
+    pub(crate) tags: Tags,
+    pub(crate) late: Option<Late>,
+    pub(crate) refresh: Refresh,
     pub(crate) when: Option<Expr>,
     pub(crate) unless: Option<Expr>,
     pub(crate) runtime: Option<Expr>,
     pub(crate) companion: Option<Companion>,
     pub(crate) krate: Krate,
-}
-
-/// What the static descriptor says.
-pub(crate) struct Site {
-    pub(crate) prefix: String,
-    pub(crate) ttl: Life,
-    pub(crate) none_ttl: Option<Life>,
-    pub(crate) local_ttl: Option<Life>,
-    pub(crate) jitter: Option<LitFloat>,
-    pub(crate) local: Option<bool>,
-    pub(crate) codec: Option<Codec>,
-    pub(crate) schema: Option<LitInt>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Codec {
-    Auto,
-    Bincode,
-    MsgPack,
-    Json,
 }
 
 /// The function beside the method that names its entry.
@@ -66,6 +52,7 @@ pub(crate) struct Invalidate<'a> {
     pub(crate) patterns: Vec<Plan>,
     /// Calls of companions.
     pub(crate) methods: Vec<TokenStream>,
+    pub(crate) tags: Vec<Plan>,
     pub(crate) when: Option<Expr>,
     pub(crate) unless: Option<Expr>,
     pub(crate) before: bool,
@@ -96,9 +83,12 @@ impl<'a> Cacheable<'a> {
         check::is_async(function, errors);
         check::nothing_mutable(function, errors);
         let output = check::value_type(function, errors);
-        let site = site(args, errors);
+        let site = settings::site(args, errors);
         let key = key_plan(args, function, errors);
-        let companion = companion(args, function, key.as_ref(), errors);
+        let tags = tags::of_entry(&args.tags, function, errors);
+        let late = freshness::late(args, function, errors);
+        let refresh = refresh::read(args, function, errors);
+        let companion = companion(args, function, key.as_ref(), &tags, errors);
         let when = args.when.get().cloned();
         let unless = check::unless(&args.unless, errors);
         let Checked {
@@ -115,6 +105,9 @@ impl<'a> Cacheable<'a> {
             name,
             site: site?,
             key: key?,
+            tags,
+            late,
+            refresh: refresh?,
             when,
             unless,
             runtime,
@@ -122,59 +115,6 @@ impl<'a> Cacheable<'a> {
             krate,
         })
     }
-}
-
-fn site(args: &CacheableArgs, errors: &mut Errors) -> Option<Site> {
-    let ttl = duration::life(&args.ttl, errors);
-    if args.ttl.is_absent() && !errors.was_meant("ttl") {
-        errors.missing(
-            "`ttl` is missing, and no value may be kept for ever by default; write how long it \
-             may be kept, such as `ttl = 3600` or `ttl = \"1h\"`",
-        );
-    }
-    if args.key_prefix.is_absent() && !errors.was_meant("key_prefix") {
-        errors.missing(
-            "`key_prefix` is missing, under which its entries are stored and removed; write \
-             `key_prefix = \"project\"`",
-        );
-    }
-    let prefix = args
-        .key_prefix
-        .get()
-        .and_then(|prefix| check::prefix(prefix, errors));
-    let none_ttl = duration::life(&args.none_ttl, errors);
-    let local_ttl = duration::life(&args.local_ttl, errors);
-    if let (Some(local), Some(name)) = (args.local.get(), args.local_ttl.name())
-        && !local.value
-    {
-        errors.at(
-            name,
-            "`local_ttl` contradicts `local = false`, which keeps nothing locally; remove one of \
-             the two",
-        );
-    }
-    if let (Some(Life::Millis(ttl)), Some(Life::Millis(local_ttl)), Some(name)) =
-        (&ttl, &local_ttl, args.local_ttl.name())
-        && local_ttl > ttl
-    {
-        errors.at(
-            name,
-            "`local_ttl` contradicts `ttl`, which is shorter and ends it first; write a \
-             `local_ttl` of at most `ttl`, or remove it",
-        );
-    }
-    let jitter = check::share(&args.jitter, errors);
-    let codec = check::codec(&args.codec, errors);
-    Some(Site {
-        prefix: prefix?,
-        ttl: ttl?,
-        none_ttl,
-        local_ttl,
-        jitter,
-        local: args.local.get().map(|local| local.value),
-        codec,
-        schema: args.schema.get().cloned(),
-    })
 }
 
 fn key_plan(args: &CacheableArgs, function: &Function, errors: &mut Errors) -> Option<Plan> {
@@ -208,6 +148,7 @@ fn companion(
     args: &CacheableArgs,
     function: &Function,
     key: Option<&Plan>,
+    tags: &Tags,
     errors: &mut Errors,
 ) -> Option<Companion> {
     let visible = !matches!(function.vis, Visibility::Inherited);
@@ -227,7 +168,8 @@ fn companion(
     let needs_self = |life: Option<&Expr>| {
         life.is_some_and(|expr| mentions(&quote::ToTokens::to_token_stream(expr), "self"))
     };
-    let takes_self = key.is_some_and(Plan::uses_self) || needs_self(args.ttl.get());
+    let takes_self =
+        key.is_some_and(Plan::uses_self) || tags.uses_self() || needs_self(args.ttl.get());
     let name = companion_name(args, function);
     let on_instance = function
         .receiver()
@@ -235,7 +177,7 @@ fn companion(
     Some(Companion {
         name,
         takes_self,
-        taken: taken(args, function, key),
+        taken: taken(args, function, key, tags),
         on_instance,
     })
 }
@@ -247,10 +189,10 @@ pub(crate) fn companion_name(args: &CacheableArgs, function: &Function) -> Ident
     }
 }
 
-fn taken(args: &CacheableArgs, function: &Function, key: Option<&Plan>) -> Taken {
+fn taken(args: &CacheableArgs, function: &Function, key: Option<&Plan>, tags: &Tags) -> Taken {
     key.map_or_else(
         || Taken::all(function),
-        |key| Taken::new(function, key, args.ttl.get()),
+        |key| Taken::new(function, key, tags, args.ttl.get()),
     )
 }
 
@@ -258,8 +200,9 @@ fn taken(args: &CacheableArgs, function: &Function, key: Option<&Plan>) -> Taken
 pub(crate) fn taken_at_best(args: &CacheableArgs, function: &Function) -> Taken {
     let mut reported = Errors::new("cacheable");
     let key = key_plan(args, function, &mut reported);
+    let tags = tags::of_entry(&args.tags, function, &mut reported);
     drop(reported.finish());
-    taken(args, function, key.as_ref())
+    taken(args, function, key.as_ref(), &tags)
 }
 
 impl<'a> Invalidate<'a> {
@@ -272,8 +215,8 @@ impl<'a> Invalidate<'a> {
         check::named_type(function, errors);
         if !args.any && !errors.was_meant("tags") {
             errors.missing(
-                "it names nothing to remove; write a pattern such as `\"cache:project:*\"`, or \
-                 `method(Self::get_project(id))`",
+                "it names nothing to remove; write a pattern such as `\"cache:project:*\"`, \
+                 `method(Self::get_project(id))`, or `tags = [\"team:{team}\"]`",
             );
         }
         let patterns: Vec<_> = args
@@ -286,6 +229,7 @@ impl<'a> Invalidate<'a> {
             .iter()
             .filter_map(|method| target::read(method, function, errors))
             .collect();
+        let tags = tags::of_removal(&args.tags, function, errors);
         let reporting = check::on_failure(&args.on_failure, function, errors);
         let unless = check::unless(&args.unless, errors);
         let Checked {
@@ -304,6 +248,7 @@ impl<'a> Invalidate<'a> {
             name,
             patterns,
             methods,
+            tags,
             when: args.when.get().cloned(),
             unless,
             before: args.before.get().is_some(),

@@ -1,5 +1,5 @@
-//! What a companion takes of its function: the arguments that the entry's name or its life
-//! is made of, and the generics that these need.
+//! What a companion takes of its function: the arguments that the entry's name, its tags or
+//! its life are made of, and the generics that these need.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use syn::{Expr, GenericParam, Generics, Ident, WherePredicate};
 
 use crate::item::{Function, Param};
 use crate::key::{Part, Plan};
+use crate::tags::Tags;
 
 /// Part of a function's arguments and generics.
 pub(crate) struct Taken {
@@ -19,8 +20,9 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    pub(crate) fn new(function: &Function, key: &Plan, ttl: Option<&Expr>) -> Self {
+    pub(crate) fn new(function: &Function, key: &Plan, tags: &Tags, ttl: Option<&Expr>) -> Self {
         let mut sources: Vec<_> = key.parts.iter().map(Part::tokens).collect();
+        sources.extend(tags.parts().map(Part::tokens));
         sources.extend(ttl.map(ToTokens::to_token_stream));
         let is_read = |name: &Ident| sources.iter().any(|source| reads(source, name));
         let params = function.params.iter();

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
-use syn::{Attribute, Expr, LitStr};
+use syn::{Attribute, Expr, Ident, LitStr};
 
 use crate::callable::is_callable;
 use crate::diag::{Errors, list, nearest};
@@ -85,6 +85,51 @@ pub(crate) fn resolve(
         }
     }
 }
+
+/// The same for what is made of the loaded value, which is called `value` in `text` and
+/// `local` in the expansion.
+pub(crate) fn resolve_value(
+    hole: &str,
+    text: &LitStr,
+    local: &Ident,
+    errors: &mut Errors,
+) -> Option<Hole> {
+    let written = LitStr::new(hole.trim(), text.span()).parse::<Expr>();
+    let expr = written.ok().and_then(|expr| of_value(&expr, local));
+    if expr.is_none() {
+        errors.at(
+            text,
+            format_args!(
+                "the placeholder `{{{hole}}}` is more than the loaded value, its fields and its \
+                 methods without arguments; write `{{value.owner}}`"
+            ),
+        );
+    }
+    expr.map(|expr| Hole::Value {
+        expr,
+        cfg: Vec::new(),
+    })
+}
+
+fn of_value(expr: &Expr, local: &Ident) -> Option<TokenStream> {
+    match expr {
+        Expr::Path(path) if path.path.is_ident(VALUE) => Some(local.to_token_stream()),
+        Expr::Field(field) => {
+            let base = of_value(&field.base, local)?;
+            let member = &field.member;
+            Some(quote!(#base.#member))
+        }
+        Expr::MethodCall(call) if call.args.is_empty() && call.turbofish.is_none() => {
+            let base = of_value(&call.receiver, local)?;
+            let method = &call.method;
+            Some(quote!(#base.#method()))
+        }
+        _ => None,
+    }
+}
+
+/// What the loaded value is called in a tag.
+pub(crate) const VALUE: &str = "value";
 
 fn find(hole: &str, text: &LitStr, function: &Function) -> Result<Hole, String> {
     if hole.is_empty() {

@@ -2,10 +2,10 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Attribute, FnArg, GenericParam, Generics, Type, Visibility};
+use syn::{FnArg, GenericParam, Generics, Type, Visibility};
 
 use super::cacheable::{descriptor, lives};
-use super::{lint_underscores, writer};
+use super::{lint_underscores, tag_writer, writer};
 use crate::args::CacheableArgs;
 use crate::check;
 use crate::item::Function;
@@ -40,6 +40,8 @@ pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStrea
     let ttl = lives(model)
         .filter(|(setter, _)| *setter == "ttl")
         .map(|(_, life)| quote!(.ttl(#life)));
+    let tags = model.tags.of_arguments.iter().map(tag_writer);
+    let by_value = (!model.tags.of_value.is_empty()).then(|| quote!(.tagged_by_value()));
     let named = Signature {
         attributes: quote_spanned! {Span::mixed_site()=>
             #[doc = #doc]
@@ -52,7 +54,7 @@ pub(super) fn expand(model: &Cacheable<'_>, companion: &Companion) -> TokenStrea
         generics: &taken.generics,
     }
     .with(function, &model.krate, &model.output, &{
-        quote_spanned!(Span::mixed_site()=> #site.method_key(#key) #(#ttl)*)
+        quote_spanned!(Span::mixed_site()=> #site.method_key(#key) #(#ttl)* #(.tag(#tags))* #by_value)
     });
 
     // An argument under `#[cfg]` cannot be handed on in a call, so there an entry is only
@@ -123,11 +125,7 @@ impl Signature<'_> {
         output: &Type,
         body: &TokenStream,
     ) -> TokenStream {
-        let is_shared = |attr: &&Attribute| {
-            let path = attr.path();
-            path.is_ident("cfg") || path.is_ident("allow")
-        };
-        let shared = function.attrs.iter().filter(is_shared);
+        let shared = function.shared_attrs();
         let vis = &function.vis;
         let key = krate.public("MethodKey");
         let Self {
@@ -159,7 +157,7 @@ fn inputs(function: &Function, taken: &Taken) -> Vec<TokenStream> {
 }
 
 /// The companion's own parameters, handed on.
-fn turbofish(generics: &Generics) -> Option<TokenStream> {
+pub(super) fn turbofish(generics: &Generics) -> Option<TokenStream> {
     let of = |param: &GenericParam| match param {
         GenericParam::Type(param) => Some(param.ident.clone()),
         GenericParam::Const(param) => Some(param.ident.clone()),

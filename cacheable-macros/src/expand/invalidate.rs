@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{condition, run, runtime, site, wrap, writer};
+use super::{condition, run, runtime, site, tag_writer, wrap, writer};
 use crate::model::Invalidate;
 
 pub(crate) fn expand(model: &Invalidate<'_>) -> TokenStream {
@@ -15,7 +15,7 @@ pub(crate) fn expand(model: &Invalidate<'_>) -> TokenStream {
         (true, true) => "run_unless_reporting",
     };
     let run = run(method, &model.output, &model.krate, None, unless);
-    wrap(model.function, &model.krate, &call(model), &run)
+    wrap(model.function, &model.krate, &call(model), &run, None)
 }
 
 fn call(model: &Invalidate<'_>) -> TokenStream {
@@ -24,9 +24,10 @@ fn call(model: &Invalidate<'_>) -> TokenStream {
     let runtime = runtime(model.runtime.as_ref(), &model.krate);
     let patterns = model.patterns.iter().map(writer);
     let methods = &model.methods;
+    let tags = model.tags.iter().map(tag_writer);
     let before = model.before.then(|| quote!(.before()));
     let begun = quote_spanned! {Span::mixed_site()=>
-        begin(#runtime) #(.pattern(#patterns))* #(.method(#methods))* #before
+        begin(#runtime) #(.pattern(#patterns))* #(.method(#methods))* #(.tag(#tags))* #before
     };
     let skipped = quote_spanned!(Span::mixed_site()=> skip());
     let site = site(&model.krate, &descriptor);

@@ -8,6 +8,7 @@ mod cacheable;
 mod companion;
 mod invalidate;
 mod put;
+mod refresh;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -108,15 +109,22 @@ fn local(name: &str) -> Ident {
 ///
 /// The body is pinned here and lent to the runtime: its state is held once, beside the
 /// arguments, and not a second time in the future of the runtime.
-fn wrap(function: &Function, krate: &Krate, call: &TokenStream, run: &TokenStream) -> TokenStream {
+fn wrap(
+    function: &Function,
+    krate: &Krate,
+    call: &TokenStream,
+    run: &TokenStream,
+    here: Option<Span>,
+) -> TokenStream {
     let [call_local, body_local] = ["__cacheable_call", "__cacheable_body"].map(local);
     let nothing = || syn::parse_quote!(());
     let output = function.output().cloned().unwrap_or_else(nothing);
     let private = krate.private_at(near(&output));
     let returns = quote_spanned!(near(&output)=> #private::returns!(#output););
     // What is wrong with the value is shown at its type.
-    let call_here = Ident::new("__cacheable_call", near(&output));
-    let run = quote_spanned!(near(&output)=> #call_here.#run.await);
+    let here = here.unwrap_or_else(|| near(&output));
+    let call_here = Ident::new("__cacheable_call", here);
+    let run = quote_spanned!(here=> #call_here.#run.await);
     let Function { prelude, body, .. } = function;
     let allow = lint_underscores(&function.params);
     // The branch never runs. It tells the compiler what the body returns, so that a type
@@ -144,10 +152,19 @@ fn lint_underscores<'a>(params: impl IntoIterator<Item = &'a Param>) -> Option<T
 
 /// `|key| { key.arg(&id); }`.
 fn writer(plan: &Plan) -> TokenStream {
+    written(plan, "__cacheable_key")
+}
+
+/// `|tag| { tag.literal("team:").value(&team); }`.
+fn tag_writer(plan: &Plan) -> TokenStream {
+    written(plan, "__cacheable_tag")
+}
+
+fn written(plan: &Plan, writer: &str) -> TokenStream {
     if plan.parts.is_empty() {
         return quote!(|_| {});
     }
-    let key = local("__cacheable_key");
+    let key = local(writer);
     let mut statements = TokenStream::new();
     let mut chain = TokenStream::new();
     let end = |chain: &mut TokenStream, statements: &mut TokenStream| {

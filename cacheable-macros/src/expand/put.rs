@@ -16,7 +16,13 @@ pub(crate) fn expand(model: &Put<'_>) -> TokenStream {
     let call_local = local("__cacheable_call");
     let target = quote_spanned!(Span::mixed_site()=> #call_local.1);
     let run = run(method, &model.output, &model.krate, Some(&target), unless);
-    wrap(model.function, &model.krate, &call(model), &quote!(0.#run))
+    wrap(
+        model.function,
+        &model.krate,
+        &call(model),
+        &quote!(0.#run),
+        None,
+    )
 }
 
 /// The call, and the shape of what the other method returns.

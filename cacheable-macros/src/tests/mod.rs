@@ -3,6 +3,7 @@
 //! What is refused, and in which words, is in `ui-tests`.
 
 mod readers;
+mod refreshes;
 
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,11 @@
 use proc_macro2::Span;
 use syn::LitStr;
 
+use crate::args::Slot;
 use crate::diag::{Errors, list, nearest};
 use crate::duration::{Refusal, seconds, text};
 use crate::item::{self, Function};
-use crate::{key, pattern};
+use crate::{key, pattern, tags};
 
 #[test]
 fn lives_are_read_in_milliseconds() {
@@ -189,4 +190,60 @@ fn patterns_are_judged() {
     check("", Some("empty"));
     check(&"x".repeat(1025), Some("longer than"));
     check(&"x".repeat(1024), None);
+}
+
+#[test]
+fn tags_are_judged() {
+    let of_entry = |text: &LitStr, function: &Function, errors: &mut Errors| {
+        let tags = tags::of_entry(&Slot::of(vec![text.clone()]), function, errors);
+        let made = tags.of_arguments.len() + tags.of_value.len();
+        (made == 1).then_some(tags.of_value.len())
+    };
+    let check_entry = |text: &str, expected: Option<&str>| check(of_entry, text, expected);
+    for sound in [
+        "all",
+        "team:{id}",
+        "{id}:team",
+        "v1.x_y-z/{ id }:{a}:{self.name}",
+        "kind:{T}:{Self}:{Self::KIND}",
+        "owner:{value.owner}:{value.pair.0}:{ value.slug() }",
+        "owner:{value}",
+        "kind:{T}:{value.owner}:{Self::KIND}",
+        "type:{type}",
+        "ö",
+    ] {
+        check_entry(sound, None);
+    }
+    check_entry("", Some("empty"));
+    check_entry("{id}", Some("no text of its own"));
+    check_entry(":{id}:{a}", Some("`\\\"team:{id}:{a}\\\"`"));
+    check_entry("x:{id}-{a}", Some("apart"));
+    check_entry("x:{value.a}{value.b}", Some("apart"));
+    check_entry("x:{id}:{value.b}", Some("`{id}` is an argument"));
+    check_entry(
+        "x:{value.b}:{self.name}",
+        Some("`{self.name}` is an argument"),
+    );
+    check_entry("x:{value.b.max(3)}", Some("more than the loaded value"));
+    check_entry("x:{value:?}", Some("more than the loaded value"));
+    check_entry("x:{id:?}", Some("format"));
+    check_entry("x:{vlaue.b}", Some("called `value`"));
+    check_entry("x:{ids}", Some("did you mean `{id}`?"));
+    check_entry("x:{id", Some("not closed"));
+    check_entry("x:{}", Some("empty"));
+    check_entry("x{T}", Some("whole segment"));
+    for special in [" ", "*", "?", "[", "]", "\\", "%", "\n"] {
+        check_entry(&format!("x:{special}"), Some("a tag holds"));
+    }
+
+    let of_removal = |text: &LitStr, function: &Function, errors: &mut Errors| {
+        let plans = tags::of_removal(&Slot::of(vec![text.clone()]), function, errors);
+        (!plans.is_empty()).then_some(plans.len())
+    };
+    let check_removal = |text: &str, expected: Option<&str>| check(of_removal, text, expected);
+    check_removal("team:{id}:{self.name}:{T}", None);
+    check_removal("all", None);
+    check_removal("owner:{value.owner}", Some("no value yet"));
+    check_removal("x:{ids}", Some("did you mean `{id}`?"));
+    check_removal("team:*", Some("a tag holds"));
 }

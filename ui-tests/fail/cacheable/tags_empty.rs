@@ -1,6 +1,6 @@
 use cacheable_runtime::cacheable;
 
-#[cacheable(ttl = 60, key_prefix = "number", stale_while_revalidate = "10m")]
+#[cacheable(ttl = 60, key_prefix = "a", tags = [])]
 async fn double(number: u64) -> u64 {
     number * 2
 }

@@ -1,6 +1,6 @@
 use cacheable_runtime::cache_invalidate;
 
-#[cache_invalidate(tags = ["team:{id}"])]
+#[cache_invalidate(tags = ["id:*"])]
 async fn save(id: u64) -> Result<(), String> {
     println!("{id}");
     Ok(())

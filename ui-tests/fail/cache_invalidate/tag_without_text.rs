@@ -1,0 +1,9 @@
+use cacheable_runtime::cache_invalidate;
+
+#[cache_invalidate(tags = ["{id}"])]
+async fn save(id: u64) -> Result<(), String> {
+    println!("{id}");
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use cacheable_runtime::cacheable;
+
+#[derive(Clone)]
+struct Service<'a>(&'a str);
+
+impl Service<'_> {
+    #[cacheable(ttl = 60, key_prefix = "a", beta = 1.0, refresh = "background")]
+    async fn find(&self, id: &str) -> String {
+        id.to_owned()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cacheable_runtime::cacheable;
+
+#[cacheable(ttl = 60, key_prefix = "a", load_timeout = 2, timeout_error = "late".to_owned())]
+async fn double(number: u64) -> Option<u64> {
+    Some(number * 2)
+}
+
+fn main() {}
