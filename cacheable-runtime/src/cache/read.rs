@@ -11,7 +11,7 @@ use super::load::{Fallback, Load};
 use super::refresh::{self, Bid, Claim};
 use super::{Engine, Settings, site};
 use crate::codec::envelope::{self, Header, Opened};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::local::{Entry, Marker, Ticket};
 use crate::observe::Outcome;
 use crate::remote::Expect;
@@ -177,6 +177,7 @@ impl Cached {
         let engine = &self.engine;
         let mut patience = Patience::new(engine.settings());
         let markers = self.markers(&self.tags);
+        let mut lost = 0;
         loop {
             // Before the question, so that what overtakes the answer is seen.
             let ticket = engine.local().ticket(&self.key);
@@ -211,6 +212,14 @@ impl Cached {
             };
             if self.acquire(leader, Some(over)).await?.is_none() {
                 return Ok(Asked::Leased(None));
+            }
+            // Somebody else was faster, and has stored what is there now.
+            lost += 1;
+            if lost > MAX_DISPERSALS {
+                return Err(Error::new(
+                    ErrorKind::Server,
+                    "an entry changes faster than it can be read",
+                ));
             }
         }
     }

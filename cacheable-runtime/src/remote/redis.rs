@@ -311,21 +311,11 @@ impl RemoteStore for RedisStore {
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
         Box::pin(async move {
             let life = millis(life).to_string();
-            let over = over.map_or_else(
-                || Range {
-                    from: "0".to_owned(),
-                    to: "0".to_owned(),
-                    bytes: Vec::new(),
-                },
-                Range::from,
-            );
-            let arguments = [
-                lease,
-                life.as_bytes(),
-                over.from.as_bytes(),
-                over.to.as_bytes(),
-                &over.bytes,
-            ];
+            let over = over.map(Range::from);
+            let mut arguments = vec![lease, life.as_bytes()];
+            if let Some(over) = &over {
+                arguments.extend([over.from.as_bytes(), over.to.as_bytes(), &over.bytes]);
+            }
             self.link
                 .script(Lane::Reads, &SCRIPTS.acquire, &[key], &arguments)
                 .await

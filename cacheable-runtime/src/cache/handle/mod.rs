@@ -1,6 +1,8 @@
 //! The cache by hand: what the attributes do, under keys of one's own.
 
+mod bytes;
 mod clear;
+mod inspect;
 
 use std::fmt;
 use std::future::Future;
@@ -13,20 +15,19 @@ use serde::de::DeserializeOwned;
 
 use crate::cache::Engine;
 use crate::cache::budget::Budget;
-use crate::cache::cached::{Cached, Encoded, Fill};
+use crate::cache::cached::Cached;
 use crate::cache::call::Call;
 use crate::cache::invalidate::{How, Targets};
 use crate::cache::shape::{ByLayer as _, Kind};
 use crate::cache::site::Location;
 use crate::cache::tags;
-use crate::codec::envelope::{self, Opened};
-use crate::codec::{self, CodecChoice, CodecId};
 use crate::error::{Error, ErrorKind};
 use crate::key::IntoKey;
 use crate::local::Marker;
 use crate::pattern::IntoPattern;
-use crate::policy::{Policy, Rules};
+use crate::policy::Policy;
 pub use clear::Clear;
+pub use inspect::Inspection;
 
 /// Entries under keys of one's own.
 ///
@@ -331,43 +332,6 @@ impl Cache {
         Clear::new(self.engine.clone(), pattern.into_pattern())
     }
 
-    /// What is under `key`, without its value.
-    ///
-    /// # Errors
-    /// A key that cannot be used, or a store that fails.
-    pub async fn inspect(&self, key: impl IntoKey) -> Result<Option<Inspection>, Error> {
-        let key = self.engine.full(key.into_key()?.as_str());
-        let remote = self.engine.remote();
-        let (bytes, _) = remote.get(&key, &[]).await?;
-        let (Some(bytes), Some(ttl)) = (bytes, remote.life(&key).await?) else {
-            return Ok(None);
-        };
-        let mut seen = Inspection {
-            ttl,
-            age: None,
-            size: bytes.len(),
-            codec: None,
-            absent: false,
-            lease: false,
-            tags: Vec::new(),
-        };
-        match envelope::open(key.as_bytes(), &bytes) {
-            Ok(Opened::Value(header, _)) => {
-                if self.engine.permitted(&key, &header).await?.is_none() {
-                    return Ok(None);
-                }
-                let age = self.engine.clock().now().saturating_sub(header.created_ms);
-                seen.age = Some(Duration::from_millis(age));
-                seen.codec = Some(header.codec).filter(|_| !header.absent);
-                seen.absent = header.absent;
-                seen.tags = header.tags.iter().map(ToString::to_string).collect();
-            }
-            Ok(Opened::Lease(_)) => seen.lease = true,
-            Err(_) => {}
-        }
-        Ok(Some(seen))
-    }
-
     /// A key that may be written to, with its namespace.
     fn checked(&self, key: impl IntoKey) -> Result<String, Error> {
         let key = key.into_key()?;
@@ -393,129 +357,10 @@ impl Cache {
             .map(|key| Ok(self.engine.full(key.into_key()?.as_str())))
             .collect()
     }
-
-    /// Asks once for all markers that these entries need.
-    async fn learn_markers(&self, keys: &[String], found: &[Option<Vec<u8>>]) -> Result<(), Error> {
-        let mut markers = Vec::new();
-        for (key, bytes) in keys.iter().zip(found) {
-            let opened = bytes
-                .as_ref()
-                .map(|bytes| envelope::open(key.as_bytes(), bytes));
-            if let Some(Ok(Opened::Value(header, _))) = opened {
-                let tags: Vec<String> = header.tags.iter().map(ToString::to_string).collect();
-                markers.extend(self.engine.markers_of(key, &tags));
-            }
-        }
-        self.engine.learn(&markers).await
-    }
-
-    async fn open<T: DeserializeOwned + 'static>(
-        &self,
-        key: &str,
-        bytes: &[u8],
-    ) -> Result<Option<T>, Error> {
-        let counters = self.engine.counters(LABEL);
-        let (header, payload) = match envelope::open(key.as_bytes(), bytes) {
-            Ok(Opened::Value(header, payload)) => (header, payload),
-            Ok(Opened::Lease(_)) => return Ok(None),
-            Err(_) => {
-                counters.undecodable();
-                return Ok(None);
-            }
-        };
-        // What is kept beyond its `ttl` is for those whose rules say so.
-        if header.absent || header.soft_expiry_ms <= self.engine.clock().now() {
-            return Ok(None);
-        }
-        if self.engine.permitted(key, &header).await?.is_none() {
-            return Ok(None);
-        }
-        // An entry of a method with a `schema` number is known only to it.
-        let fits = codec::schema::<T>(CodecChoice::Auto, 0).fingerprint == header.fingerprint;
-        let value = fits
-            .then(|| codec::decode(header.codec, payload).ok())
-            .flatten();
-        if value.is_some() {
-            counters.hit_remote();
-        } else {
-            counters.undecodable();
-        }
-        Ok(value)
-    }
-
-    fn seal<T>(
-        &self,
-        key: impl IntoKey,
-        value: &T,
-        ttl: Duration,
-    ) -> Result<(String, Vec<u8>, Duration), Error>
-    where
-        T: Serialize + ToOwned + ?Sized + 'static,
-        T::Owned: DeserializeOwned + 'static,
-    {
-        let key = self.checked(key)?;
-        let limit = self.engine.settings().max_value;
-        let schema = codec::schema::<T::Owned>(CodecChoice::Auto, 0);
-        let mut payload = Vec::new();
-        let codec = codec::encode(&schema, &value, limit, &mut payload)?;
-        let call = Cached {
-            engine: self.engine.clone(),
-            counters: self.engine.counters(LABEL),
-            label: LABEL,
-            location: Location::of_handle("Cache::set"),
-            identity: 0,
-            key: key.as_str().into(),
-            rules: Rules::new(ttl).jitter(0.0),
-            tags: Vec::new(),
-            local_key: None,
-            local: None,
-            budget: Budget::new(None),
-            deadline: None,
-            _busy: self.engine.busy(),
-        };
-        let encoded = Encoded {
-            codec,
-            fingerprint: schema.fingerprint,
-            payload,
-        };
-        let fill = Fill {
-            absent: false,
-            took: Duration::ZERO,
-            stamp: self.engine.local().markers.counter(),
-            tags: &[],
-        };
-        match call.seal(&encoded, fill)? {
-            Some(sealed) => Ok((key, sealed.bytes, sealed.life)),
-            None => Err(Error::new(
-                ErrorKind::Configuration,
-                "a ttl under one millisecond keeps nothing: use `remove` to end an entry now",
-            )),
-        }
-    }
 }
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache").finish_non_exhaustive()
     }
-}
-
-/// What is under a key, without its value.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Inspection {
-    /// What is left of its life.
-    pub ttl: Duration,
-    /// Since when it is there; `None` if it is not an entry of this cache.
-    pub age: Option<Duration>,
-    /// All of its bytes, the envelope included.
-    pub size: usize,
-    /// Which codec wrote the value.
-    pub codec: Option<CodecId>,
-    /// It says that the source has nothing.
-    pub absent: bool,
-    /// It is the lease of a load that is running.
-    pub lease: bool,
-    /// The tags it can be removed by.
-    pub tags: Vec<String>,
 }

@@ -1,12 +1,11 @@
 #!lua
 -- Places a lease where nothing is, or where what may be replaced is.
--- KEYS[1] entry; ARGV[1] lease, ARGV[2] its life in ms, ARGV[3] and ARGV[4]
--- the range of bytes to look at, ARGV[5] what they are if it may be replaced,
--- empty for nothing. Returns what is there instead, or nil.
+-- KEYS[1] entry; ARGV[1] lease, ARGV[2] its life in ms; where something may be
+-- replaced, ARGV[3] and ARGV[4] the range of bytes to look at, and ARGV[5] what
+-- they must be. Returns what is there instead, or nil.
 local present = redis.call('GET', KEYS[1])
 if present then
-  local range = string.sub(present, ARGV[3] + 1, ARGV[4] + 1)
-  if ARGV[5] == '' or range ~= ARGV[5] then
+  if not ARGV[3] or string.sub(present, ARGV[3] + 1, ARGV[4] + 1) ~= ARGV[5] then
     return present
   end
 end
