@@ -1,20 +1,23 @@
 //! The store in a Redis or Valkey server.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+mod orphans;
+mod scripts;
+mod sweep;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use once_cell::sync::Lazy;
 use redis::{Cmd, cmd, pipe};
 use tokio::runtime::Handle;
 
-use super::{
-    Claimed, Expect, LEASE, Numbers, Origin, RemoteStore, SERIAL, STAMP, TAG_LIFE, marker_ends,
-};
-use crate::conn::{Lane, Link, Lua};
+use super::{Claimed, Expect, Numbers, Origin, RemoteStore};
+use crate::conn::{Lane, Link};
 use crate::error::{Error, ErrorKind};
 use crate::pattern::Pattern;
-use crate::sync::{BoxFuture, lock, random, start};
+use crate::sync::{BoxFuture, random, start};
+use orphans::Orphans;
+pub(crate) use scripts::{PRELOADED, counter_key, counter_script};
+use scripts::{Range, SCRIPTS, marker_lives, millis, number, numbers};
 
 pub(crate) struct RedisStore {
     link: Arc<Link>,
@@ -26,62 +29,6 @@ pub(crate) struct RedisStore {
     /// Where the link lives.
     runtime: Handle,
 }
-
-struct Scripts {
-    acquire: Lua,
-    fill: Lua,
-    renew: Lua,
-    abandon: Lua,
-    claim: Lua,
-    counter: Lua,
-    markers: Lua,
-    remove_tags: Lua,
-    unlink_older: Lua,
-}
-
-static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
-    acquire: Lua::new(include_str!("lua/acquire.lua")),
-    fill: Lua::new(include_str!("lua/fill.lua")),
-    renew: Lua::new(include_str!("lua/renew.lua")),
-    abandon: Lua::new(include_str!("lua/abandon.lua")),
-    claim: Lua::new(include_str!("lua/claim.lua")),
-    counter: Lua::new(include_str!("lua/counter.lua")),
-    markers: Lua::new(include_str!("lua/markers.lua")),
-    remove_tags: Lua::new(include_str!("lua/remove_tags.lua")),
-    unlink_older: Lua::new(include_str!("lua/unlink_older.lua")),
-});
-
-/// What a new connection makes known to the server.
-pub(crate) static PRELOADED: Lazy<[&'static Lua; 8]> = Lazy::new(|| {
-    let scripts = &*SCRIPTS;
-    [
-        &scripts.acquire,
-        &scripts.fill,
-        &scripts.renew,
-        &scripts.abandon,
-        &scripts.claim,
-        &scripts.markers,
-        &scripts.remove_tags,
-        &scripts.unlink_older,
-    ]
-});
-
-/// The script that a new connection begins with.
-pub(crate) fn counter_script() -> &'static Lua {
-    &SCRIPTS.counter
-}
-
-/// Where the counter of a namespace is, in one slot with its markers.
-pub(crate) fn counter_key(namespace: &str) -> String {
-    format!("{namespace}tag:{{{namespace}tag}}:counter")
-}
-
-/// Keys looked at by one `SCAN`: enough that round trips do not count, few
-/// enough that other clients wait for less than a millisecond.
-const SCAN_COUNT: usize = 1_000;
-
-/// Keys that one run of a script looks at, for the same reason.
-const SCRIPT_KEYS: usize = 100;
 
 /// A larger value does not go through a script, which would copy and hash it.
 const PARKED: usize = 2 * 1024;
@@ -114,31 +61,6 @@ impl RedisStore {
         self.beside("refresh", key)
     }
 
-    /// Removes keys, or those of them that hold values with a lesser stamp.
-    async fn unlink(&self, keys: &[Vec<u8>], older_than: Option<u64>) -> Result<u64, Error> {
-        let Some(stamp) = older_than else {
-            if keys.is_empty() {
-                return Ok(0);
-            }
-            return self
-                .link
-                .query(Lane::Removals, cmd("UNLINK").arg(keys))
-                .await;
-        };
-        let (from, to) = (STAMP.start.to_string(), (STAMP.end - 1).to_string());
-        let stamp = stamp.to_string();
-        let arguments = [from.as_bytes(), to.as_bytes(), stamp.as_bytes()];
-        let mut removed = 0;
-        for some in keys.chunks(SCRIPT_KEYS) {
-            let script = &SCRIPTS.unlink_older;
-            removed += self
-                .link
-                .script::<u64, _>(Lane::Removals, script, some, &arguments)
-                .await?;
-        }
-        Ok(removed)
-    }
-
     /// Starts what must not wait, and takes note of a lease that it did not
     /// remove.
     fn abandon_later(&self, key: String, lease: &[u8], lane: Lane) {
@@ -158,110 +80,11 @@ impl RedisStore {
     }
 }
 
-/// Leases of this process that nobody will fill, and that could not be removed.
-/// They go as soon as the server is there again, so that nobody waits for them.
-#[derive(Default)]
-struct Orphans {
-    leases: Mutex<VecDeque<(String, Vec<u8>)>>,
-    added: tokio::sync::Notify,
-}
-
-impl Orphans {
-    /// Beyond so many, the oldest ends by itself.
-    const ROOM: usize = 10_000;
-
-    fn add(&self, key: String, lease: Vec<u8>) {
-        let mut leases = lock(&self.leases);
-        if leases.len() >= Self::ROOM {
-            leases.pop_front();
-        }
-        leases.push_back((key, lease));
-        drop(leases);
-        self.added.notify_one();
-    }
-
-    async fn clear_up(self: Arc<Self>, link: std::sync::Weak<Link>) {
-        loop {
-            let first = lock(&self.leases).front().cloned();
-            let Some((key, lease)) = first else {
-                self.added.notified().await;
-                continue;
-            };
-            let Some(link) = link.upgrade() else { return };
-            if !link.usable().await {
-                return;
-            }
-            let script = &SCRIPTS.abandon;
-            let gone: Result<i64, _> = link.script(Lane::Reads, script, &[&key], &[&lease]).await;
-            if gone.is_ok() {
-                lock(&self.leases).retain(|orphan| orphan.1 != lease);
-            } else {
-                // Whatever the reason, it does not go away by asking faster.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-/// A life as `PX` takes it: whole milliseconds, at least one.
-fn millis(life: Duration) -> u64 {
-    u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
 fn lane(from: Origin) -> Lane {
     match from {
         Origin::Load => Lane::Reads,
         Origin::Put => Lane::Removals,
     }
-}
-
-/// Which bytes to look at, as `GETRANGE` counts, and what they have to be.
-struct Range {
-    from: String,
-    to: String,
-    bytes: Vec<u8>,
-}
-
-impl From<Expect<'_>> for Range {
-    fn from(expected: Expect<'_>) -> Self {
-        let (from, to, bytes) = match expected {
-            Expect::Lease(lease) => (0, LEASE, lease.to_vec()),
-            Expect::Serial(serial) => (SERIAL.start, SERIAL.end, serial.to_le_bytes().to_vec()),
-            Expect::Bytes(bytes) => (0, bytes.len().max(1), bytes.to_vec()),
-        };
-        Self {
-            from: from.to_string(),
-            to: (to - 1).to_string(),
-            bytes,
-        }
-    }
-}
-
-/// The lives of markers, as the scripts take them.
-fn marker_lives(markers: &[&str]) -> Vec<String> {
-    let life = |marker: &&str| match marker_ends(marker) {
-        true => millis(TAG_LIFE).to_string(),
-        false => "0".to_owned(),
-    };
-    markers.iter().map(life).collect()
-}
-
-fn number(text: &str) -> Result<u64, Error> {
-    text.parse().map_err(|_| {
-        Error::new(
-            ErrorKind::Server,
-            "a marker of a tag holds what is not a number: another program has written it",
-        )
-    })
-}
-
-fn numbers(answer: Vec<String>) -> Result<Numbers, Error> {
-    let mut answer = answer.iter().map(|text| number(text));
-    let counter = answer.next().unwrap_or(Ok(0))?;
-    Ok(Numbers {
-        counter,
-        markers: answer.collect::<Result<_, _>>()?,
-    })
 }
 
 impl RemoteStore for RedisStore {
@@ -510,56 +333,7 @@ impl RemoteStore for RedisStore {
         older_than: Option<u64>,
         step: Option<Duration>,
     ) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(async move {
-            let incarnation = self.link.incarnation()?;
-            let mut cursor = 0_u64;
-            let mut removed = 0;
-            let mut found: Vec<Vec<u8>> = Vec::new();
-            loop {
-                let mut scan = cmd("SCAN");
-                scan.arg(cursor)
-                    .arg("MATCH")
-                    .arg(pattern.as_str())
-                    .arg("COUNT")
-                    .arg(SCAN_COUNT);
-                // What the last step found goes while the next one looks.
-                let both = async {
-                    tokio::join!(
-                        self.link
-                            .query::<(u64, Vec<Vec<u8>>)>(Lane::Removals, &scan),
-                        self.unlink(&found, older_than),
-                    )
-                };
-                let (next, gone) = match step {
-                    None => both.await,
-                    Some(step) => match tokio::time::timeout(step, both).await {
-                        Ok(answers) => answers,
-                        Err(_) => {
-                            self.link.overdue();
-                            return Err(Error::new(
-                                ErrorKind::Timeout,
-                                "the server is too slow to walk over its keys now",
-                            ));
-                        }
-                    },
-                };
-                removed += gone?;
-                (cursor, found) = next?;
-                // What this crate knows of removals is no entry.
-                found.retain(|key| !key.starts_with(self.markers.as_bytes()));
-                // A cursor means nothing to another server, and this address
-                // may lead to another one now.
-                if self.link.incarnation()? != incarnation {
-                    return Err(Error::new(
-                        ErrorKind::Unavailable,
-                        "the connection was lost while keys were removed by pattern",
-                    ));
-                }
-                if cursor == 0 {
-                    return Ok(removed + self.unlink(&found, older_than).await?);
-                }
-            }
-        })
+        Box::pin(self.walk(pattern, older_than, step))
     }
 
     fn numbers<'a>(&'a self, markers: &'a [&'a str]) -> BoxFuture<'a, Result<Numbers, Error>> {

@@ -1,0 +1,54 @@
+//! Leases that could not be removed when they were given up.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use super::scripts::SCRIPTS;
+use crate::conn::{Lane, Link};
+use crate::sync::lock;
+
+/// Leases of this process that nobody will fill, and that could not be removed.
+/// They go as soon as the server is there again, so that nobody waits for them.
+#[derive(Default)]
+pub(super) struct Orphans {
+    leases: Mutex<VecDeque<(String, Vec<u8>)>>,
+    added: tokio::sync::Notify,
+}
+
+impl Orphans {
+    /// Beyond so many, the oldest ends by itself.
+    const ROOM: usize = 10_000;
+
+    pub(super) fn add(&self, key: String, lease: Vec<u8>) {
+        let mut leases = lock(&self.leases);
+        if leases.len() >= Self::ROOM {
+            leases.pop_front();
+        }
+        leases.push_back((key, lease));
+        drop(leases);
+        self.added.notify_one();
+    }
+
+    pub(super) async fn clear_up(self: Arc<Self>, link: Weak<Link>) {
+        loop {
+            let first = lock(&self.leases).front().cloned();
+            let Some((key, lease)) = first else {
+                self.added.notified().await;
+                continue;
+            };
+            let Some(link) = link.upgrade() else { return };
+            if !link.usable().await {
+                return;
+            }
+            let script = &SCRIPTS.abandon;
+            let gone: Result<i64, _> = link.script(Lane::Reads, script, &[&key], &[&lease]).await;
+            if gone.is_ok() {
+                lock(&self.leases).retain(|orphan| orphan.1 != lease);
+            } else {
+                // Whatever the reason, it does not go away by asking faster.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}

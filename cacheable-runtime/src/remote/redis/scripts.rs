@@ -1,0 +1,112 @@
+//! The scripts, and how their arguments and answers are written.
+
+use std::time::Duration;
+
+use once_cell::sync::Lazy;
+
+use super::super::{Expect, LEASE, Numbers, SERIAL, TAG_LIFE, marker_ends};
+use crate::conn::Lua;
+use crate::error::{Error, ErrorKind};
+
+pub(super) struct Scripts {
+    pub(super) acquire: Lua,
+    pub(super) fill: Lua,
+    pub(super) renew: Lua,
+    pub(super) abandon: Lua,
+    pub(super) claim: Lua,
+    pub(super) counter: Lua,
+    pub(super) markers: Lua,
+    pub(super) remove_tags: Lua,
+    pub(super) unlink_older: Lua,
+}
+
+pub(super) static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
+    acquire: Lua::new(include_str!("lua/acquire.lua")),
+    fill: Lua::new(include_str!("lua/fill.lua")),
+    renew: Lua::new(include_str!("lua/renew.lua")),
+    abandon: Lua::new(include_str!("lua/abandon.lua")),
+    claim: Lua::new(include_str!("lua/claim.lua")),
+    counter: Lua::new(include_str!("lua/counter.lua")),
+    markers: Lua::new(include_str!("lua/markers.lua")),
+    remove_tags: Lua::new(include_str!("lua/remove_tags.lua")),
+    unlink_older: Lua::new(include_str!("lua/unlink_older.lua")),
+});
+
+/// What a new connection makes known to the server.
+pub(crate) static PRELOADED: Lazy<[&'static Lua; 8]> = Lazy::new(|| {
+    let scripts = &*SCRIPTS;
+    [
+        &scripts.acquire,
+        &scripts.fill,
+        &scripts.renew,
+        &scripts.abandon,
+        &scripts.claim,
+        &scripts.markers,
+        &scripts.remove_tags,
+        &scripts.unlink_older,
+    ]
+});
+
+/// The script that a new connection begins with.
+pub(crate) fn counter_script() -> &'static Lua {
+    &SCRIPTS.counter
+}
+
+/// Where the counter of a namespace is, in one slot with its markers.
+pub(crate) fn counter_key(namespace: &str) -> String {
+    format!("{namespace}tag:{{{namespace}tag}}:counter")
+}
+
+/// A life as `PX` takes it: whole milliseconds, at least one.
+pub(super) fn millis(life: Duration) -> u64 {
+    u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// Which bytes to look at, as `GETRANGE` counts, and what they have to be.
+pub(super) struct Range {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl From<Expect<'_>> for Range {
+    fn from(expected: Expect<'_>) -> Self {
+        let (from, to, bytes) = match expected {
+            Expect::Lease(lease) => (0, LEASE, lease.to_vec()),
+            Expect::Serial(serial) => (SERIAL.start, SERIAL.end, serial.to_le_bytes().to_vec()),
+            Expect::Bytes(bytes) => (0, bytes.len().max(1), bytes.to_vec()),
+        };
+        Self {
+            from: from.to_string(),
+            to: (to - 1).to_string(),
+            bytes,
+        }
+    }
+}
+
+/// The lives of markers, as the scripts take them.
+pub(super) fn marker_lives(markers: &[&str]) -> Vec<String> {
+    let life = |marker: &&str| match marker_ends(marker) {
+        true => millis(TAG_LIFE).to_string(),
+        false => "0".to_owned(),
+    };
+    markers.iter().map(life).collect()
+}
+
+pub(super) fn number(text: &str) -> Result<u64, Error> {
+    text.parse().map_err(|_| {
+        Error::new(
+            ErrorKind::Server,
+            "a marker of a tag holds what is not a number: another program has written it",
+        )
+    })
+}
+
+pub(super) fn numbers(answer: Vec<String>) -> Result<Numbers, Error> {
+    let mut answer = answer.iter().map(|text| number(text));
+    let counter = answer.next().unwrap_or(Ok(0))?;
+    Ok(Numbers {
+        counter,
+        markers: answer.collect::<Result<_, _>>()?,
+    })
+}
