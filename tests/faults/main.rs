@@ -1,0 +1,3 @@
+//! What a service notices when its server or its network fails.
+
+mod proxy;
