@@ -1,5 +1,6 @@
 //! The proxy does to connections what it says.
 
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ impl Client {
         let words: Vec<&str> = words.split(' ').collect();
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
-            request += &format!("${}\r\n{word}\r\n", word.len());
+            write!(request, "${}\r\n{word}\r\n", word.len()).unwrap();
         }
         self.0.write_all(request.as_bytes()).unwrap();
     }

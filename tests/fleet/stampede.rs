@@ -1,10 +1,9 @@
 //! All processes ask for one cold key at once.
 
 use std::collections::BTreeSet;
-use std::io::{Write, stdout};
 use std::time::Duration;
 
-use cacheable_tests::{RedisServer, Worker};
+use cacheable_tests::{RedisServer, Worker, say};
 
 use crate::fleet;
 
@@ -30,12 +29,11 @@ fn thousands_of_callers_in_four_processes_are_one_load() {
         let began = numbers("began").min().unwrap();
         let ended = numbers("ended").max().unwrap();
         let makespan = Duration::from_micros(ended - began);
-        writeln!(
-            stdout(),
-            "stampede: {PROCESSES} processes of {CALLERS} callers, a body of {BODY:?}: {} loads, {makespan:?}",
+        say(&format!(
+            "stampede: {PROCESSES} processes of {CALLERS} callers, a body of {BODY:?}: \
+             {} loads, {makespan:?}",
             numbers("loads").sum::<u64>(),
-        )
-        .unwrap();
+        ));
         let values: BTreeSet<&str> = answers.iter().map(|answer| answer.text("values")).collect();
         assert_eq!(numbers("loads").sum::<u64>(), 1, "{answers:?}");
         assert_eq!(values.len(), 1, "{answers:?}");

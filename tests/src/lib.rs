@@ -12,7 +12,7 @@ mod workers;
 
 pub use ages::Ages;
 pub use ledger::{Ledger, monotonic};
-pub use log::{Log, Taking};
+pub use log::{Log, Taking, say};
 pub use proxy::{Of, Proxy, Seen};
 pub use redis_server::{Paused, RedisServer};
 pub use wait::{eventually, wait_until};

@@ -27,9 +27,11 @@ pub(super) async fn carry(mut client: TcpStream, mut server: TcpStream, shared: 
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         tokio::select! {
+            // What is cut and let go at once is cut.
+            biased;
+            () = way.ended() => false,
             _ = way.requests(from_client, to_server) => true,
             _ = way.replies(from_server, to_client) => true,
-            () = way.ended() => false,
         }
     };
     if !closed {

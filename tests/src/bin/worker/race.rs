@@ -82,9 +82,9 @@ impl Race {
         let readers: Vec<JoinHandle<Result<Findings, Failed>>> = (0..readers)
             .map(|_| tokio::spawn(Arc::clone(self).read_until(end)))
             .collect();
-        let (mut writes, mut all) = (0, Findings::default());
+        let (mut written, mut all) = (0, Findings::default());
         for writer in writers {
-            writes += writer.await??;
+            written += writer.await??;
         }
         for reader in readers {
             let found = reader.await??;
@@ -94,7 +94,7 @@ impl Race {
         }
         let counts = self.runtime.observe().method("race.version");
         Ok(format!(
-            "reads={} loads={} writes={writes} violations={} ages={}",
+            "reads={} loads={} writes={written} violations={} ages={}",
             all.reads, counts.loads, all.violations, all.ages,
         ))
     }
@@ -120,9 +120,9 @@ impl Race {
             if version < own {
                 findings.violations += 1;
             } else if let Some(time) = self.ledger.time(id, version + 1)?
-                && time < began
+                && let Some(age) = began.checked_sub(time)
             {
-                findings.ages.add(began - time);
+                findings.ages.add(age);
             }
             // A hit may not be a point at which others get their turn.
             yield_now().await;
