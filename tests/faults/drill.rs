@@ -167,10 +167,16 @@ impl<'a> Drill<'a> {
             errors += u64::from(ended.expect("a call hangs").is_err());
         }
         // Every invalidation has returned: nothing may stay as it was.
-        for id in 0..VALUES {
-            let Ok(local) = self.service.read(id).await;
-            let Ok(remote) = self.service.read_remote(id).await;
-            let old = local.min(remote) < self.service.source.version(id);
+        let checks = (0..VALUES).map(|id| {
+            let service = Arc::clone(&self.service);
+            tokio::spawn(async move {
+                let Ok(local) = service.read(id).await;
+                let Ok(remote) = service.read_remote(id).await;
+                local.min(remote) < service.source.version(id)
+            })
+        });
+        for check in checks.collect::<Vec<_>>() {
+            let old = check.await.expect("nothing panics");
             self.noticed.stale.fetch_add(old.into(), Ordering::Relaxed);
         }
         let [stale, slowest, slowest_write] = [

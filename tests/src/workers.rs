@@ -66,11 +66,6 @@ impl Worker {
         Answer::of(&line)
     }
 
-    /// Its process id, for what is to be done to it from outside.
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Ends it at once, as a crash would.
     pub fn kill(&mut self) {
         // One that has ended by itself needs no killing.
