@@ -331,6 +331,8 @@ fn is_there(path: &[&str]) -> bool {
         "conformance" => ("tests/conformance", modules.to_vec()),
         "redis" => ("tests/redis", modules.to_vec()),
         "everywhere" => ("tests/everywhere", modules.to_vec()),
+        "fleet" => ("tests/fleet", modules.to_vec()),
+        "faults" => ("tests/faults", modules.to_vec()),
         _ => return false,
     };
     // `tests` at the end may be a module inside of the file.

@@ -1,6 +1,6 @@
 //! What goes over the wire: which commands, how many, in which protocol.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cacheable_runtime::Policy;
@@ -108,8 +108,8 @@ async fn a_pattern_is_swept_without_holding_up_the_server() {
 #[tokio::test]
 async fn no_other_commands_are_ever_sent() {
     let server = RedisServer::start();
-    let before: BTreeSet<String> = commands(&server);
-    assert!(!before.contains("scan"), "{before:?}");
+    let before = commands(&server);
+    assert!(!before.contains_key("scan"), "{before:?}");
     let service = Service::on(&server).await;
     let cache = service.runtime.cache();
     service.heals(1).await;
@@ -126,6 +126,8 @@ async fn no_other_commands_are_ever_sent() {
     cache.clear("*").unrestricted().await.unwrap();
     service.runtime.shutdown(Duration::from_secs(5)).await;
     let known = [
+        // Servers before 7.0 do not tell the second word.
+        "client",
         "client|setinfo",
         "client|tracking",
         "del",
@@ -141,6 +143,7 @@ async fn no_other_commands_are_ever_sent() {
         "ping",
         "pttl",
         "scan",
+        "script",
         "script|load",
         "select",
         "set",
@@ -149,22 +152,26 @@ async fn no_other_commands_are_ever_sent() {
         "unlink",
     ];
     let mut sent = commands(&server);
-    sent.retain(|name| !known.contains(&name.as_str()));
-    assert_eq!(sent, BTreeSet::new());
+    // Some servers run commands of their own when they start.
+    sent.retain(|name, calls| before.get(name).is_none_or(|before| before < calls));
+    sent.retain(|name, _| !known.contains(&name.as_str()));
+    assert_eq!(sent, BTreeMap::new());
     // The control: what was done is seen here.
     for name in ["scan", "unlink", "evalsha", "mget", "pttl"] {
         assert!(calls(&server, name) > 0, "{name}");
     }
 }
 
-fn commands(server: &RedisServer) -> BTreeSet<String> {
+/// What the server has run, and how often.
+fn commands(server: &RedisServer) -> BTreeMap<String, u64> {
     let stats: String = server.command(&["INFO", "commandstats"]);
-    let names = stats.lines().filter_map(|line| {
+    let counts = stats.lines().filter_map(|line| {
         let (name, counts) = line.strip_prefix("cmdstat_")?.split_once(':')?;
-        // What the connection of the harness asked for and did not get does not count.
-        (!counts.starts_with("calls=0,")).then(|| name.to_owned())
+        let calls = counts.strip_prefix("calls=")?.split(',').next()?;
+        Some((name.to_owned(), calls.parse().unwrap()))
     });
-    names.collect()
+    // What the connection of the harness asked for and did not get does not count.
+    counts.filter(|(_, calls)| *calls > 0).collect()
 }
 
 #[tokio::test]

@@ -1,10 +1,19 @@
-//! What the suites share: a Redis server of their own, waiting for a
-//! condition, and what was logged.
+//! What the suites share: a Redis server of their own, a network that fails as
+//! it is told, processes that share a server, waiting for a condition, and what
+//! was logged.
 
+mod ages;
+mod ledger;
 mod log;
+mod proxy;
 mod redis_server;
 mod wait;
+mod workers;
 
-pub use log::{Log, Taking};
+pub use ages::Ages;
+pub use ledger::{Ledger, monotonic};
+pub use log::{Log, Taking, say};
+pub use proxy::{Of, Proxy, Seen};
 pub use redis_server::{Paused, RedisServer};
 pub use wait::{eventually, wait_until};
+pub use workers::{Answer, Worker};

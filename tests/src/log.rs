@@ -1,4 +1,4 @@
-//! What was logged.
+//! What was logged, and what a test has to say.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -61,4 +61,13 @@ impl Drop for Taking {
     fn drop(&mut self) {
         CURRENT.set(None);
     }
+}
+
+/// Prints a line of figures.
+///
+/// What is printed by `println!` is only seen when a test fails; figures are
+/// for those that pass, too.
+pub fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").expect("the output of a test can be written to");
 }

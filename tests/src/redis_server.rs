@@ -62,6 +62,17 @@ impl RedisServer {
         panic!("no port could be bound in twenty attempts");
     }
 
+    /// Starts a server that takes `DEBUG`.
+    pub fn start_with_debug_commands() -> Self {
+        let version = Command::new(program()).arg("--version").output();
+        let version = version.expect("the server tells its version").stdout;
+        // The server takes it anyway before there is a setting for it.
+        if String::from_utf8_lossy(&version).contains("v=6.") {
+            return Self::start();
+        }
+        Self::start_with(&["--enable-debug-command", "yes"])
+    }
+
     /// The server that all tests of this binary share; each uses its own [`namespace`](Self::namespace).
     pub fn shared() -> &'static Self {
         static SHARED: OnceCell<RedisServer> = OnceCell::new();
@@ -253,7 +264,7 @@ fn program() -> PathBuf {
 /// It lies below what Linux and macOS hand out to connecting clients: a client
 /// that tries again and again to reach a port of that range can be given this
 /// very port as its own, and then holds the port of the server that is away.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = fastrand::u16(15_000..32_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
