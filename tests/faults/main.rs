@@ -7,3 +7,4 @@ mod network;
 mod proxy;
 mod servers;
 mod service;
+mod standstill;
