@@ -5,35 +5,66 @@ use redis::{Cmd, Script, cmd};
 /// One script. Its text may begin with a line `#!lua …`, which Redis 7 and
 /// later read, and which is an error for servers before.
 pub(crate) struct Lua {
-    modern: Script,
-    plain: Script,
+    modern: Form,
+    plain: Form,
+}
+
+struct Form {
+    text: &'static str,
+    script: Script,
+}
+
+/// How a script is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// By its hash: the server has to know it.
+    ByHash,
+    /// By its text, which makes the server know it.
+    ByText,
 }
 
 impl Lua {
-    pub(crate) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &'static str) -> Self {
         let plain = match text.split_once('\n') {
             Some((first, rest)) if first.starts_with("#!") => rest,
             _ => text,
         };
+        let form = |text| Form {
+            text,
+            script: Script::new(text),
+        };
         Self {
-            modern: Script::new(text),
-            plain: Script::new(plain),
+            modern: form(text),
+            plain: form(plain),
         }
     }
 
-    pub(super) fn form(&self, modern: bool) -> &Script {
+    fn form(&self, modern: bool) -> &Form {
         if modern { &self.modern } else { &self.plain }
     }
 
-    /// The call of the script by its hash.
+    pub(super) fn script(&self, modern: bool) -> &Script {
+        &self.form(modern).script
+    }
+
+    /// A run of the script.
     pub(super) fn call<K: AsRef<[u8]>>(
         &self,
+        named: Named,
         modern: bool,
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Cmd {
-        let mut call = cmd("EVALSHA");
-        call.arg(self.form(modern).get_hash()).arg(keys.len());
+        let form = self.form(modern);
+        let mut call = match named {
+            Named::ByHash => cmd("EVALSHA"),
+            Named::ByText => cmd("EVAL"),
+        };
+        match named {
+            Named::ByHash => call.arg(form.script.get_hash()),
+            Named::ByText => call.arg(form.text),
+        };
+        call.arg(keys.len());
         for key in keys {
             call.arg(key.as_ref());
         }

@@ -26,6 +26,7 @@ use address::Address;
 use breaker::Breaker;
 use fault::{code, is_about_the_server, translate};
 pub(crate) use lua::Lua;
+use lua::Named;
 
 /// One supervised pair of connections to one server.
 ///
@@ -205,8 +206,8 @@ impl Link {
         self.take(commands.query_async(&mut connection).await)
     }
 
-    /// Runs a script by its hash; a server that does not know it is given it
-    /// and asked again.
+    /// Runs a script by its hash; a server that has forgotten it is given its
+    /// text.
     pub(crate) async fn script<T: FromRedisValue, K: AsRef<[u8]>>(
         &self,
         lane: Lane,
@@ -215,14 +216,11 @@ impl Link {
         arguments: &[&[u8]],
     ) -> Result<T, Error> {
         let pair = self.pair()?;
-        let call = script.call(pair.modern, keys, arguments);
+        let call = |named| script.call(named, pair.modern, keys, arguments);
         let mut connection = pair.clone().on(lane);
-        let mut answer = call.query_async(&mut connection).await;
+        let mut answer = call(Named::ByHash).query_async(&mut connection).await;
         if answer.as_ref().is_err_and(is_unknown_script) {
-            answer = match self.teach(&pair).await {
-                Ok(()) => call.query_async(&mut connection).await,
-                Err(error) => Err(error),
-            };
+            answer = call(Named::ByText).query_async(&mut connection).await;
         }
         self.take(answer)
     }
@@ -232,44 +230,33 @@ impl Link {
     pub(crate) async fn with_script<T: FromRedisValue, U: FromRedisValue, K: AsRef<[u8]>>(
         &self,
         lane: Lane,
-        command: Cmd,
+        command: &Cmd,
         script: &Lua,
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<(T, U), Error> {
         let pair = self.pair()?;
-        let mut both = Pipeline::with_capacity(2);
-        both.add_command(command);
-        both.add_command(script.call(pair.modern, keys, arguments));
-        both.ignore_errors();
         let mut connection = pair.clone().on(lane);
-        let mut taught = false;
-        loop {
-            let answers: RedisResult<[RedisResult<Value>; 2]> = both
-                .query_async::<Vec<RedisResult<Value>>>(&mut connection)
-                .await
-                .map(|answers| {
-                    answers
-                        .try_into()
-                        .unwrap_or_else(|_| unreachable!("each command is answered"))
-                });
-            let [first, second] = self.take(answers)?;
-            if !taught && second.as_ref().is_err_and(is_unknown_script) {
-                taught = true;
-                self.take(self.teach(&pair).await)?;
-                continue;
+        let mut answers = Vec::new();
+        for named in [Named::ByHash, Named::ByText] {
+            let mut both = Pipeline::with_capacity(2);
+            both.add_command(command.clone());
+            both.add_command(script.call(named, pair.modern, keys, arguments));
+            both.ignore_errors();
+            let both = both.query_async(&mut connection).await;
+            answers = self.take::<Vec<RedisResult<Value>>>(both)?;
+            if !answers
+                .iter()
+                .any(|answer| answer.as_ref().is_err_and(is_unknown_script))
+            {
+                break;
             }
-            let first = self.take(first.and_then(|value| Ok(redis::from_redis_value(value)?)))?;
-            let second = self.take(second.and_then(|value| Ok(redis::from_redis_value(value)?)))?;
-            return Ok((first, second));
         }
-    }
-
-    /// Makes the scripts known to a server that has forgotten them.
-    async fn teach(&self, pair: &Pair) -> RedisResult<()> {
-        tracing::info!(server = %self.server, "the server has forgotten the scripts; they are loaded again");
-        let mut connection = pair.removals.clone();
-        load_scripts(&self.shared.greeting, pair.modern, &mut connection).await
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().expect("each command is answered");
+        let first = self.take(next().and_then(|value| Ok(redis::from_redis_value(value)?)))?;
+        let second = self.take(next().and_then(|value| Ok(redis::from_redis_value(value)?)))?;
+        Ok((first, second))
     }
 
     fn take<T>(&self, answer: RedisResult<T>) -> Result<T, Error> {
@@ -342,8 +329,12 @@ async fn load_scripts(
     connection: &mut MultiplexedConnection,
 ) -> RedisResult<()> {
     for script in greeting.scripts {
-        script.form(modern).load_async(connection).await?;
+        script.script(modern).load_async(connection).await?;
     }
-    greeting.counter.form(modern).load_async(connection).await?;
+    greeting
+        .counter
+        .script(modern)
+        .load_async(connection)
+        .await?;
     Ok(())
 }

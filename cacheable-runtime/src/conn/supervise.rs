@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::address::Address;
 use super::fault::{code, translate};
-use super::{Pair, Shared, State, load_scripts};
+use super::{Named, Pair, Shared, State, load_scripts};
 use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
 use crate::sync::{random, unique};
@@ -198,11 +198,11 @@ impl Supervisor {
     /// the number that comes back.
     async fn number(&self, reads: &mut MultiplexedConnection, modern: bool) -> RedisResult<()> {
         let greeting = &self.shared.greeting;
-        let call = greeting.counter.call(modern, &[&greeting.counter_key], &[]);
-        let mut answer = call.query_async::<String>(reads).await;
+        let keys = [&greeting.counter_key];
+        let call = |named| greeting.counter.call(named, modern, &keys, &[]);
+        let mut answer = call(Named::ByHash).query_async::<String>(reads).await;
         if answer.as_ref().is_err_and(super::is_unknown_script) {
-            load_scripts(greeting, modern, reads).await?;
-            answer = call.query_async(reads).await;
+            answer = call(Named::ByText).query_async(reads).await;
         }
         match answer {
             Ok(number) => {

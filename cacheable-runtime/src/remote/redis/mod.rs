@@ -107,7 +107,7 @@ impl RemoteStore for RedisStore {
                 .collect();
             let (bytes, answer) = self
                 .link
-                .with_script(Lane::Reads, get, &SCRIPTS.markers, &keys, &lives)
+                .with_script(Lane::Reads, &get, &SCRIPTS.markers, &keys, &lives)
                 .await?;
             Ok((bytes, Some(numbers(answer)?)))
         })
@@ -203,7 +203,7 @@ impl RemoteStore for RedisStore {
                 let keys = [key, &parked];
                 let ((), filled) = self
                     .link
-                    .with_script(lane(from), park, &SCRIPTS.fill, &keys, &arguments)
+                    .with_script(lane(from), &park, &SCRIPTS.fill, &keys, &arguments)
                     .await?;
                 filled
             };

@@ -44,19 +44,7 @@ impl RedisStore {
                     self.unlink(&found, older_than),
                 )
             };
-            let (next, gone) = match step {
-                None => both.await,
-                Some(step) => match tokio::time::timeout(step, both).await {
-                    Ok(answers) => answers,
-                    Err(_) => {
-                        self.link.overdue();
-                        return Err(Error::new(
-                            ErrorKind::Timeout,
-                            "the server is too slow to walk over its keys now",
-                        ));
-                    }
-                },
-            };
+            let (next, gone) = self.within(step, both).await?;
             removed += gone?;
             (cursor, found) = next?;
             // What this crate knows of removals is no entry.
@@ -70,9 +58,28 @@ impl RedisStore {
                 ));
             }
             if cursor == 0 {
-                return Ok(removed + self.unlink(&found, older_than).await?);
+                let gone = self.within(step, self.unlink(&found, older_than)).await?;
+                return Ok(removed + gone?);
             }
         }
+    }
+
+    /// Awaits one step for as long as it may take.
+    async fn within<T>(
+        &self,
+        limit: Option<Duration>,
+        step: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        let Some(limit) = limit else {
+            return Ok(step.await);
+        };
+        tokio::time::timeout(limit, step).await.map_err(|_| {
+            self.link.overdue();
+            Error::new(
+                ErrorKind::Timeout,
+                "the server is too slow to walk over its keys now",
+            )
+        })
     }
 
     /// Removes keys, or those of them that hold values with a lesser stamp.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Removes a lease that nobody will fill. KEYS[1] entry; ARGV[1] lease.
 -- Returns 1, or 0 when the lease is gone.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Gives a lease a new life. KEYS[1] entry; ARGV[1] lease, ARGV[2] life in ms.
 -- Returns 1, or 0 when the lease is gone.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then

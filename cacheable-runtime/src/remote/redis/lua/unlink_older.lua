@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Removes those of the entries whose stamp is less than a number: removed by a
 -- marker, and not loaded since. KEYS entries; ARGV[1] and ARGV[2] where in an
 -- entry its stamp is, ARGV[3] the number. Returns how many there were.
