@@ -1,6 +1,7 @@
 //! The protocol as a state machine, and every interleaving of it.
 
 mod keys;
+mod tags;
 
 use std::fmt::Debug;
 use std::hash::Hash;
