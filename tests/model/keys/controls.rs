@@ -13,6 +13,7 @@ fn elsewhere() -> Keys {
     run(&[reader(THERE); 2], &[remover(HERE)])
 }
 
+/// A body reads, a removal runs from end to end, and the fill comes after it.
 #[test]
 fn a_fill_that_does_not_compare() {
     let rules = Rules {
@@ -22,6 +23,9 @@ fn a_fill_that_does_not_compare() {
     breaks("no lease", Keys { rules, ..here() }, FENCE);
 }
 
+/// A reply of before the removal is handled after it, under the mark that a
+/// later look-up has set. That look-up then finds its mark used up, so the old
+/// value stays.
 #[test]
 fn a_mark_in_the_place_of_a_ticket() {
     let rules = Rules {
@@ -32,6 +36,8 @@ fn a_mark_in_the_place_of_a_ticket() {
     breaks("mark, for ever", Keys { rules, ..here() }, QUIET);
 }
 
+/// A fill is stored and answered; the push or the reply of the removal comes
+/// before the filler's task wakes up and keeps the value.
 #[test]
 fn nothing_in_the_place_of_a_ticket() {
     let rules = Rules {
@@ -49,6 +55,8 @@ fn nothing_in_the_place_of_a_ticket() {
     );
 }
 
+/// A body reads under a lease, the sweep passes by, and the fill finds the
+/// lease.
 #[test]
 fn a_sweep_that_passes_leases_over() {
     let rules = Rules {
@@ -65,6 +73,8 @@ fn a_sweep_that_passes_leases_over() {
     );
 }
 
+/// After the first move a filler takes its ticket and stores; the removal takes
+/// effect and returns, and its push is still on its way to level 1.
 #[test]
 fn an_epoch_that_moves_only_before() {
     let rules = Rules {
@@ -75,6 +85,9 @@ fn an_epoch_that_moves_only_before() {
     breaks("bump before, reads", Keys { rules, ..here() }, OWN);
 }
 
+/// A fill is kept in level 1, the removal takes effect, and this process is not
+/// told: only the reply of the removal ends the entry. Without that move it
+/// stays for ever.
 #[test]
 fn a_removal_over_the_tracked_connection() {
     let rules = Rules {
@@ -93,6 +106,8 @@ fn a_removal_over_the_tracked_connection() {
     );
 }
 
+/// A value of before the loss, or of the time without a link, is served between
+/// the publication and the clear.
 #[test]
 fn a_link_that_is_published_before_the_clear() {
     let rules = Rules {
@@ -110,6 +125,8 @@ fn a_link_that_is_published_before_the_clear() {
     );
 }
 
+/// A value is kept while there is no link, the removal is not pushed to this
+/// process, and the new link takes the value over.
 #[test]
 fn a_link_of_the_same_generation() {
     let rules = Rules {
@@ -127,6 +144,8 @@ fn a_link_of_the_same_generation() {
     );
 }
 
+/// The link goes while the removal is on its way; the lease of before is still
+/// there when the new link comes, and is filled.
 #[test]
 fn a_removal_that_is_forgotten_with_its_link() {
     let rules = Rules {
@@ -144,6 +163,7 @@ fn a_removal_that_is_forgotten_with_its_link() {
     );
 }
 
+/// A refresh reads, a removal runs from end to end, and the refresh stores.
 #[test]
 fn a_refresh_that_does_not_compare() {
     let rules = Rules {
@@ -161,6 +181,8 @@ fn a_refresh_that_does_not_compare() {
     );
 }
 
+/// The lease of the put ends, a reader loads under one of its own before the
+/// write, and fills after the put has returned.
 #[test]
 fn a_put_that_leaves_what_it_was_refused_for() {
     let rules = Rules {
@@ -177,6 +199,10 @@ fn a_put_that_leaves_what_it_was_refused_for() {
     );
 }
 
+/// Dispersal alone. A value that was found is handed over after a push that
+/// somebody who joined had seen. Worse, a refresh that began between the two
+/// moves of a removal is past its look-up, so it is not dispersed: it serves
+/// the old value to a call of this process that comes after the removal.
 #[test]
 fn landings_without_a_ticket() {
     let rules = Rules {
@@ -193,7 +219,7 @@ fn landings_without_a_ticket() {
         TOLD,
     );
     breaks(
-        "landing, alone",
+        "landing, fill",
         Keys {
             rules,
             budgets: true,
@@ -209,5 +235,25 @@ fn landings_without_a_ticket() {
             ..run(&[refresher(HERE), reader(HERE)], &[remover(HERE)])
         },
         OWN,
+    );
+}
+
+/// The push of a removal is applied, then a filler of before it takes a new
+/// ticket, somebody joins, and the fill, which would be refused, is given up.
+#[test]
+fn a_landing_whose_fill_got_no_answer() {
+    let rules = Rules {
+        shares_unknown: true,
+        ..Rules::BUILT
+    };
+    let budgets = true;
+    breaks(
+        "unknown fill",
+        Keys {
+            budgets,
+            rules,
+            ..elsewhere()
+        },
+        TOLD,
     );
 }

@@ -95,6 +95,8 @@ pub(crate) struct Rules {
     pub(crate) refill_compares: bool,
     pub(crate) local: Local,
     pub(crate) landing: Landing,
+    /// Those who joined share a value whose fill got no answer.
+    pub(crate) shares_unknown: bool,
     /// A sweep removes leases, too.
     pub(crate) sweeps_leases: bool,
     /// The epoch moves when the reply of a removal has come, too.
@@ -147,6 +149,7 @@ impl Rules {
         refill_compares: true,
         local: Local::Ticket,
         landing: Landing::Vouched,
+        shares_unknown: false,
         sweeps_leases: true,
         bumps_after: true,
         own_connection: true,

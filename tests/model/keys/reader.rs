@@ -232,7 +232,7 @@ impl Keys {
         match reader.stage {
             // Whether it was stored is not known, so its ticket proves nothing.
             Stage::Asked(Command::Fill(version) | Command::Refill(version, _)) => {
-                let shared = self.rules.landing == Landing::Dispersed;
+                let shared = self.rules.shares_unknown;
                 self.land(state, r, version, shared);
             }
             _ => reader.stage = Stage::Loading(Under::Alone { keep: false }),

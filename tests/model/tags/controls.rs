@@ -5,6 +5,8 @@ use super::properties::{FENCE, LOCAL, OWN, QUIET, TOLD};
 use super::{Rules, Tags};
 use crate::breaks;
 
+/// A body reads, a removal of this process runs from end to end, and the value
+/// gets a stamp of after it.
 #[test]
 fn a_stamp_that_is_taken_after_the_body() {
     let rules = Rules {
@@ -21,6 +23,7 @@ fn a_stamp_that_is_taken_after_the_body() {
     );
 }
 
+/// A removal, and then the eviction of its marker: 0 allows every stamp.
 #[test]
 fn a_lost_marker_that_is_made_from_nothing() {
     let rules = Rules {
@@ -37,6 +40,8 @@ fn a_lost_marker_that_is_made_from_nothing() {
     );
 }
 
+/// A removal, and then the eviction of marker and counter: a marker is made
+/// from 0.
 #[test]
 fn a_lost_counter_that_begins_anew() {
     let rules = Rules {
@@ -53,6 +58,8 @@ fn a_lost_counter_that_begins_anew() {
     );
 }
 
+/// A marker is known, the link is lost, a removal takes effect, and the new
+/// link does not track the marker: entries of before pass for good.
 #[test]
 fn markers_that_outlive_their_link() {
     let rules = Rules {
@@ -72,6 +79,8 @@ fn markers_that_outlive_their_link() {
     );
 }
 
+/// A marker is on the wire, or in a task that sleeps, when the push on it is
+/// applied; then it is kept.
 #[test]
 fn a_fetched_marker_that_was_overtaken() {
     let rules = Rules {
@@ -100,6 +109,8 @@ fn a_fetched_marker_that_was_overtaken() {
     );
 }
 
+/// The reply comes over a connection that is not tracked: of a later removal
+/// elsewhere nobody tells, or has told already.
 #[test]
 fn a_marker_from_the_reply_of_a_removal() {
     let rules = Rules {
@@ -128,6 +139,8 @@ fn a_marker_from_the_reply_of_a_removal() {
     );
 }
 
+/// A flight of before a removal lands after it, and somebody who came after it
+/// had joined: tags are known only with the value, so nothing dispersed it.
 #[test]
 fn landings_without_the_marker() {
     let rules = Rules {

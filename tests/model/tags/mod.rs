@@ -8,6 +8,7 @@ mod checks;
 mod controls;
 mod properties;
 mod steps;
+mod writer;
 
 use stateright::{Model, Property};
 

@@ -1,4 +1,4 @@
-//! What each one does.
+//! A call, the server, and what the wire carries.
 
 use super::{Count, Entry, Process, State, Tags, Version, Wrong};
 
@@ -155,7 +155,7 @@ impl Tags {
         marker
     }
 
-    fn counter(&self, state: &State) -> Count {
+    pub(super) fn counter(&self, state: &State) -> Count {
         let server = &state.server;
         let lost = if self.rules.counter_from_time {
             server.greatest
@@ -194,21 +194,21 @@ impl Tags {
         }
     }
 
-    fn bump_entry(&self, state: &mut State, p: usize) {
+    pub(super) fn bump_entry(&self, state: &mut State, p: usize) {
         state.processes[p].local = None;
         for r in self.readers_of(p) {
             state.readers[r].vouched = false;
         }
     }
 
-    fn forget_marker(&self, state: &mut State, p: usize) {
+    pub(super) fn forget_marker(&self, state: &mut State, p: usize) {
         state.processes[p].marker = None;
         for r in self.readers_of(p) {
             state.readers[r].marker_vouched = false;
         }
     }
 
-    fn readers_of(&self, p: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn readers_of(&self, p: usize) -> impl Iterator<Item = usize> {
         let readers = self.readers.iter().enumerate();
         readers.filter(move |(_, of)| **of == p).map(|(r, _)| r)
     }
@@ -271,7 +271,7 @@ impl Tags {
 
     /// Keeps in level 1 what the ticket allows, and hands it to those who
     /// joined if the marker allows it.
-    fn land(&self, state: &mut State, r: usize, entry: Entry) {
+    pub(super) fn land(&self, state: &mut State, r: usize, entry: Entry) {
         let p = self.readers[r];
         let from_store = matches!(state.readers[r].stage, Stage::Answered(_));
         let process = &mut state.processes[p];
@@ -284,70 +284,6 @@ impl Tags {
         }
         state.hand_over(r as u8, shared.then_some(entry.version));
         state.end(r, entry.version);
-    }
-
-    pub(super) fn write(&self, state: &mut State, w: usize) {
-        state.database += 1;
-        state.writers[w] = Writer::Sent(state.database);
-        self.forget_marker(state, self.writers[w]);
-    }
-
-    pub(super) fn take_effect(&self, state: &mut State, w: usize) {
-        let Writer::Sent(version) = state.writers[w] else {
-            unreachable!("nothing is on its way to the server")
-        };
-        let known = state.processes[self.writers[w]].known;
-        let marker = self.counter(state).max(known) + 1;
-        state.server.counter = Some(marker);
-        state.server.greatest = state.server.greatest.max(marker);
-        state.writers[w] = Writer::Effected { version, marker };
-        state.set_marker(Some(marker), None);
-    }
-
-    pub(super) fn return_from(&self, state: &mut State, w: usize) {
-        let Writer::Effected { version, marker } = state.writers[w] else {
-            unreachable!("the reply comes after the effect")
-        };
-        let p = self.writers[w];
-        state.writers[w] = Writer::Returned(version);
-        self.forget_marker(state, p);
-        let process = &mut state.processes[p];
-        process.known = process.known.max(marker);
-        process.own = process.own.max(version);
-        if !self.rules.reply_forgets {
-            process.marker = Some(marker);
-        }
-    }
-
-    pub(super) fn notice(&self, state: &mut State, p: usize) {
-        state.processes[p].away = true;
-        state.processes[p].wire.clear();
-        self.begin_generation(state, p);
-        for r in self.readers_of(p) {
-            match state.readers[r].stage {
-                Stage::Asked(Command::Fill(entry)) | Stage::Expecting(Answer::Stored(entry)) => {
-                    self.land(state, r, entry);
-                }
-                Stage::Asked(_) | Stage::Expecting(_) => state.readers[r].stage = Stage::Loading,
-                _ => {}
-            }
-        }
-    }
-
-    pub(super) fn publish(&self, state: &mut State, p: usize) {
-        self.begin_generation(state, p);
-        let counter = self.counter(state);
-        let process = &mut state.processes[p];
-        (process.connected, process.away) = (true, false);
-        process.known = process.known.max(counter);
-    }
-
-    fn begin_generation(&self, state: &mut State, p: usize) {
-        self.bump_entry(state, p);
-        if self.rules.markers_end {
-            self.forget_marker(state, p);
-        }
-        state.processes[p].told = state.effected();
     }
 }
 
@@ -413,13 +349,6 @@ impl State {
             self.wrong = Some(Wrong::OlderThanOwn);
         }
         reader.stage = Stage::Ended;
-    }
-
-    pub(super) fn lose(&mut self, p: usize) {
-        self.losses -= 1;
-        let process = &mut self.processes[p];
-        process.connected = false;
-        (process.tracks_entry, process.tracks_marker) = (false, false);
     }
 
     /// Forgets what no rule and no property looks at, so that states that
