@@ -14,7 +14,7 @@ use super::pulse::{Held, Pulse};
 use super::refresh::Claim;
 use crate::codec::envelope::{self, Header, Opened};
 use crate::codec::{CodecId, EncodeError};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::local::{Local, Shared, Ticket};
 use crate::observe::Outcome;
 use crate::remote::{Expect, Origin};
@@ -384,6 +384,7 @@ impl Load {
         // From here on the server tells of changes, and a removal that it does
         // not tell of has bumped the epoch.
         let ticket = call.engine.local().ticket(&call.key);
+        self.ticket = ticket;
         let remote = call.engine.remote();
         let filled = remote.fill(&call.key, expected, bytes, life, Origin::Load);
         match call.spend(filled).await {
@@ -414,10 +415,10 @@ impl Load {
     /// Ends the flight, and hands what it brought to those who wait. It is made
     /// only when somebody does: an owned value has to be copied for that.
     ///
-    /// A lease that is still held has seen no fill, so the store is asked
-    /// whether an invalidation has taken it: then those who wait start again.
-    /// Without a lease, when the store could not be reached, they share what
-    /// is there.
+    /// A lease that is still held has seen no fill, or nobody knows, so the
+    /// store is asked whether an invalidation has taken it: then those who wait
+    /// start again. Without a lease, since the store is away, they share what
+    /// is there unless this process has removed it meanwhile.
     pub(crate) async fn share(mut self: Box<Self>, landing: impl FnOnce() -> Landing) {
         let Some(leader) = self.leader.take() else {
             return;
@@ -438,14 +439,30 @@ impl Load {
                     leader.lease = None;
                     return leader.disperse();
                 }
-                Err(error) => self.call.remote_failed("release", &error),
+                Err(error) => {
+                    self.call.remote_failed("release", &error);
+                    if !self.still_holds(lease, &error).await {
+                        return leader.disperse();
+                    }
+                }
             }
         }
-        if self.was_removed_by_tag().await {
-            self.call.counters.fill_rejected();
+        // Whoever has joined after a change was told, or made here, must not
+        // get what was before it.
+        if !self.call.engine.local().stands(&self.ticket) || self.was_removed_by_tag().await {
             return leader.disperse();
         }
         leader.land(landing);
+    }
+
+    /// Whether the lease is there, of a store that answers and does not write.
+    async fn still_holds(&self, lease: &[u8], error: &Error) -> bool {
+        if error.kind() != ErrorKind::Server {
+            return false;
+        }
+        let call = &self.call;
+        let read = call.spend(call.engine.remote().get(&call.key, &[])).await;
+        matches!(read, Ok((Some(present), _)) if *present == *lease)
     }
 
     /// Whether this process has removed a tag of the entry since the body

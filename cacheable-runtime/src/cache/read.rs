@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::cached::Cached;
 use super::call::ValueType;
-use super::flight::{self, Boarded, Landing, Leader, Lease};
+use super::flight::{self, Boarded, Landing, Leader, Lease, Offer};
 use super::fresh::{Phase, phase};
 use super::load::{Fallback, Load};
 use super::refresh::{self, Bid, Claim};
@@ -94,13 +94,21 @@ impl Cached {
                 return Found::Nothing(Load::new(self, leader, None));
             }
             match self.ask(value, &mut leader).await {
-                Ok(Asked::Landed(outcome, landing)) => {
-                    leader.land(landing.clone());
+                Ok(Asked::Landed(outcome, landing, ticket)) => {
+                    // Nobody joins from here on. Whoever has joined after a
+                    // change was told, or made, must not get what was before.
+                    leader.close();
+                    if self.engine.local().stands(&ticket) {
+                        leader.land(landing.clone());
+                    } else {
+                        leader.disperse();
+                    }
                     return self.landed(outcome, landing);
                 }
-                Ok(Asked::Refresh(claim, landing, until)) => {
-                    leader.offer(landing.clone(), until);
-                    return Found::Refresh(Load::refresh(self, leader, claim), landing);
+                Ok(Asked::Refresh(claim, offer)) => {
+                    let old = offer.old.clone();
+                    leader.offer(offer);
+                    return Found::Refresh(Load::refresh(self, leader, claim), old);
                 }
                 // Nobody would share this load, and whoever asked again since
                 // the invalidation waits for the lease.
@@ -133,7 +141,7 @@ impl Cached {
 
     /// Decides about an entry of level 1 that is not just to be answered with.
     /// `Err`: it is of no use.
-    async fn from_level_one(self: Box<Self>, entry: &Entry) -> Result<Found, Box<Self>> {
+    async fn from_level_one(self: Box<Self>, entry: &Arc<Entry>) -> Result<Found, Box<Self>> {
         let now = self.engine.clock().now();
         let outcome = match phase(&self.rules, &entry.times, now, random()) {
             _ if now >= entry.until => return Err(self),
@@ -156,12 +164,19 @@ impl Cached {
                 match self.bid(entry.serial).await {
                     Bid::Won(claim) => {
                         count(&self);
-                        let until = entry.times.revalidate.max(entry.times.soft);
-                        leader.offer(old(), until);
+                        let (engine, kept) = (self.engine.downgrade(), Arc::clone(entry));
+                        leader.offer(Offer {
+                            old: old(),
+                            until: entry.times.revalidate.max(entry.times.soft),
+                            stands: Box::new(move || {
+                                let engine = engine.upgrade();
+                                engine.is_some_and(|engine| engine.local().vouches_for(&kept))
+                            }),
+                        });
                         return Ok(Found::Refresh(Load::refresh(self, leader, claim), old()));
                     }
-                    // Those who have joined meanwhile get it, too.
-                    Bid::Lost => leader.land(old()),
+                    // Those who have joined meanwhile look for themselves.
+                    Bid::Lost => leader.disperse(),
                     Bid::Changed => {
                         drop(leader);
                         return Err(self);
@@ -259,17 +274,24 @@ impl Cached {
         } else {
             self.counters.hit_remote();
         }
+        let offered = markers.clone();
         self.keep_here(landing.clone(), &header, bytes.len(), markers, ticket);
-        if matches!(phase, Phase::Early | Phase::Stale) {
-            match self.bid(header.serial).await {
-                Bid::Won(claim) => {
-                    let until = times.revalidate.max(times.soft);
-                    return Ok(Some(Asked::Refresh(claim, landing, until)));
-                }
-                Bid::Lost | Bid::Changed => {}
-            }
+        if matches!(phase, Phase::Early | Phase::Stale)
+            && let Bid::Won(claim) = self.bid(header.serial).await
+        {
+            let (engine, stamp) = (self.engine.downgrade(), header.tag_stamp);
+            let offer = Offer {
+                old: landing,
+                until: times.revalidate.max(times.soft),
+                stands: Box::new(move || {
+                    let stands = |engine: Engine| engine.local().stands(&ticket);
+                    engine.upgrade().is_some_and(stands)
+                        && offered.iter().all(|marker| marker.permits(stamp))
+                }),
+            };
+            return Ok(Some(Asked::Refresh(claim, offer)));
         }
-        Ok(Some(Asked::Landed(outcome, landing)))
+        Ok(Some(Asked::Landed(outcome, landing, ticket)))
     }
 
     /// Reads the entry, with those of its markers that are not known.
@@ -400,9 +422,10 @@ impl Engine {
 }
 
 enum Asked {
-    Landed(Outcome, Landing),
-    /// What may be answered with until then, while it is refreshed.
-    Refresh(Claim, Landing, u64),
+    /// What was read under this ticket.
+    Landed(Outcome, Landing, Ticket),
+    /// What may be answered with while it is refreshed.
+    Refresh(Claim, Offer),
     /// The leader holds the lease; what may stand in if its load fails.
     Leased(Option<Fallback>),
     /// A body that this call is made from holds it.

@@ -169,7 +169,8 @@ impl Local {
         (away && self.is_unchanged(entry.ticket())).then_some(entry)
     }
 
-    fn vouches_for(&self, entry: &Entry) -> bool {
+    /// Whether the entry is valid now.
+    pub(crate) fn vouches_for(&self, entry: &Entry) -> bool {
         self.is_valid(entry.ticket()) && entry.is_permitted()
     }
 
@@ -177,6 +178,13 @@ impl Local {
     pub(crate) fn is_valid(&self, ticket: &Ticket) -> bool {
         let generation = self.generation(Ordering::Acquire);
         ticket.generation == generation && self.trusts(generation) && self.is_unchanged(ticket)
+    }
+
+    /// Whether nothing was told, or done here, that makes what was asked for
+    /// under this ticket out of date. Without a server that tells of changes
+    /// that is less than [`is_valid`](Self::is_valid).
+    pub(crate) fn stands(&self, ticket: &Ticket) -> bool {
+        ticket.generation == self.generation(Ordering::SeqCst) && self.is_unchanged(ticket)
     }
 
     fn is_unchanged(&self, ticket: &Ticket) -> bool {

@@ -88,8 +88,23 @@ struct State {
     left_behind: Option<Lease>,
     /// The lease under which the leader loads, in case it falls silent.
     loading: Option<Lease>,
-    /// What is refreshed, for those who come until then.
-    stale: Option<(Landing, Millis)>,
+    /// What is refreshed, for those who come meanwhile.
+    stale: Option<Offer>,
+}
+
+/// An old value that others may have while it is refreshed.
+pub(crate) struct Offer {
+    pub(crate) old: Landing,
+    /// Until then, in the store's time.
+    pub(crate) until: Millis,
+    /// Whether it has not been removed since it was read.
+    pub(crate) stands: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Offer {
+    fn to(&self, boarded: Millis) -> Option<Landing> {
+        (boarded < self.until && (self.stands)()).then(|| self.old.clone())
+    }
 }
 
 enum Phase {
@@ -142,10 +157,12 @@ impl Flights {
             let mut by_key = lock(&self.by_key);
             if let Some(flight) = by_key.get(&key) {
                 let mut state = lock(&flight.state);
-                if let Some((stale, until)) = &state.stale
-                    && now_in_store < *until
+                if let Some(old) = state
+                    .stale
+                    .as_ref()
+                    .and_then(|offer| offer.to(now_in_store))
                 {
-                    return Boarded::Stale(stale.clone());
+                    return Boarded::Stale(old);
                 }
                 state.waiters += 1;
                 drop(state);
@@ -347,10 +364,9 @@ impl Waiter<'_> {
                 let mut state = lock(&flight.state);
                 match &state.phase {
                     Phase::Asked | Phase::Loading => {
-                        if let Some((stale, until)) = &state.stale
-                            && self.boarded < *until
-                        {
-                            return Boarded::Stale(stale.clone());
+                        let offer = state.stale.as_ref();
+                        if let Some(old) = offer.and_then(|offer| offer.to(self.boarded)) {
+                            return Boarded::Stale(old);
                         }
                     }
                     Phase::Landed(landing) => return Boarded::Landed(landing.clone()),
@@ -418,9 +434,9 @@ impl Leader {
         Ok(())
     }
 
-    /// Those who come until `until` get this value at once.
-    pub(crate) fn offer(&self, stale: Landing, until: Millis) {
-        lock(&self.flight.state).stale = Some((stale, until));
+    /// Those who come meanwhile get an old value at once.
+    pub(crate) fn offer(&self, offer: Offer) {
+        lock(&self.flight.state).stale = Some(offer);
         self.flight.changed.notify_waiters();
     }
 
