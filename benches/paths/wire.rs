@@ -36,9 +36,9 @@ impl Server {
             .unwrap_or_default()
     }
 
-    /// A runtime on this server.
+    /// A runtime on this server, without level 1, which would answer.
     pub(crate) async fn runtime(&self) -> Runtime {
-        let builder = Runtime::builder().redis(self.0.url());
+        let builder = Runtime::builder().redis(self.0.url()).local_capacity(0);
         let runtime = builder.require_connection().build().await;
         runtime.expect("the server was just started")
     }

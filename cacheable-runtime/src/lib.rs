@@ -2,6 +2,7 @@
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "redis")]
 mod bus;
 mod cache;
 mod codec;
@@ -10,10 +11,13 @@ mod config;
 mod conn;
 mod error;
 mod key;
+// Without a server nobody tells of changes.
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
 mod local;
 mod observe;
 mod pattern;
 mod policy;
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
 mod remote;
 mod runtime;
 mod sync;
@@ -35,7 +39,7 @@ pub use key::{IntoKey, Key};
 pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
-pub use runtime::{Builder, MIB, Runtime};
+pub use runtime::{Builder, MIB, Probe, ProbeReport, Runtime};
 pub use time::ManualClock;
 
 /// The example of the README, as a test.

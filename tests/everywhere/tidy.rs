@@ -34,7 +34,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
-            "bus", "cache", "config", "conn", "error", "local", "observe", "remote", "time",
+            "bus", "cache", "config", "conn", "error", "local", "observe", "policy", "remote",
+            "sync", "time",
         ],
     ),
     ("__private", &["cache", "codec", "key", "runtime", "sync"]),

@@ -16,9 +16,10 @@ use super::{Busy, Engine, tags};
 use crate::codec::envelope::{self, Header};
 use crate::codec::{self, CodecId, EncodeError};
 use crate::error::{Error, ErrorKind};
-use crate::local::{Entry, Marker, Ticket, Times};
+use crate::local::{Entry, Marker, Question, Ticket, Times};
 use crate::observe::Counters;
 use crate::policy::{self, Rules};
+use crate::remote::Numbers;
 use crate::sync::random;
 
 /// Room for most values, in bytes, so that writing one does not grow a buffer
@@ -238,18 +239,30 @@ impl Engine {
         if questions.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> = questions.iter().map(|question| question.key()).collect();
+        let names: Vec<&str> = questions.iter().map(Question::key).collect();
         let numbers = self.remote().numbers(&names).await?;
         self.answer(questions, &numbers);
         Ok(())
     }
 
-    /// Takes what the store says of markers.
-    pub(crate) fn answer(
+    /// Reads what is under a key, with those of the markers that are not known.
+    pub(crate) async fn read(
         &self,
-        questions: Vec<crate::local::Question>,
-        numbers: &crate::remote::Numbers,
-    ) {
+        key: &str,
+        markers: &[Arc<Marker>],
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
+        let names: Vec<&str> = questions.iter().map(Question::key).collect();
+        let (bytes, numbers) = self.remote().get(key, &names).await?;
+        drop(names);
+        if let Some(numbers) = numbers {
+            self.answer(questions, &numbers);
+        }
+        Ok(bytes)
+    }
+
+    /// Takes what the store says of markers.
+    fn answer(&self, questions: Vec<Question>, numbers: &Numbers) {
         self.local().markers.saw(numbers.counter);
         for (question, &number) in questions.into_iter().zip(&numbers.markers) {
             self.local().markers.saw(number);

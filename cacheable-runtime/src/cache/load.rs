@@ -111,9 +111,11 @@ impl Load {
         let mut pulse = Pulse::new(&self.call, leader, held);
         let deadline = self.call.deadline;
         let mut alarm = deadline.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
+        let span = tracing::debug_span!("cacheable.load", method = self.call.label);
         let driven = std::future::poll_fn(|context| {
             let polled = {
                 let _inside = leader.map(Leader::enter);
+                let _span = span.enter();
                 body.as_mut().poll(context)
             };
             if polled.is_pending() {
@@ -127,6 +129,7 @@ impl Load {
             polled.map(Some)
         });
         let driven = driven.await;
+        self.call.counters.took(self.began.elapsed());
         if driven.is_none() {
             self.call.counters.load_timed_out();
         }

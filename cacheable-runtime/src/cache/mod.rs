@@ -19,6 +19,7 @@ mod pulse;
 pub(crate) mod put;
 mod read;
 mod refresh;
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
 mod repair;
 pub(crate) mod shape;
 pub(crate) mod site;

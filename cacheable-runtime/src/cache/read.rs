@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
+
 use super::cached::Cached;
 use super::call::ValueType;
 use super::flight::{self, Boarded, Landing, Leader, Lease, Offer};
@@ -43,11 +45,17 @@ impl Cached {
         value: &'static ValueType,
         tagged: bool,
     ) -> Found {
-        let Some(deadline) = self.deadline else {
-            return self.find(value, tagged).await;
+        let span = tracing::debug_span!(
+            "cacheable.find",
+            method = self.label,
+            outcome = tracing::field::Empty
+        );
+        let (deadline, counters) = (self.deadline, Arc::clone(&self.counters));
+        let found = self.find(value, tagged).instrument(span);
+        let Some(deadline) = deadline else {
+            return found.await;
         };
-        let counters = Arc::clone(&self.counters);
-        let found = tokio::time::timeout_at(deadline.into(), self.find(value, tagged));
+        let found = tokio::time::timeout_at(deadline.into(), found);
         found.await.unwrap_or_else(|_| {
             counters.load_timed_out();
             Found::Late
@@ -82,10 +90,10 @@ impl Cached {
                 .await;
             let mut leader = match boarded {
                 Boarded::Lead(leader) => leader,
-                Boarded::Landed(landing) => return self.landed(Outcome::Wait, landing),
+                Boarded::Landed(landing) => return landed(Outcome::Wait, landing),
                 Boarded::Stale(landing) => {
                     self.counters.hit_stale();
-                    return self.landed(Outcome::Stale, landing);
+                    return landed(Outcome::Stale, landing);
                 }
                 Boarded::Dispersed => continue,
                 Boarded::RunThrough => break,
@@ -103,7 +111,7 @@ impl Cached {
                     } else {
                         leader.disperse();
                     }
-                    return self.landed(outcome, landing);
+                    return landed(outcome, landing);
                 }
                 Ok(Asked::Refresh(claim, offer)) => {
                     let old = offer.old.clone();
@@ -132,11 +140,6 @@ impl Cached {
             }
         }
         Found::Nothing(Load::alone(self))
-    }
-
-    fn landed(&self, outcome: Outcome, landing: Landing) -> Found {
-        outcome.note();
-        Found::Landed(landing)
     }
 
     /// Decides about an entry of level 1 that is not just to be answered with.
@@ -185,7 +188,7 @@ impl Cached {
             }
         }
         count(&self);
-        Ok(self.landed(outcome, old()))
+        Ok(landed(outcome, old()))
     }
 
     async fn ask(&self, value: &ValueType, leader: &mut Leader) -> Result<Asked, Error> {
@@ -196,7 +199,7 @@ impl Cached {
         loop {
             // Before the question, so that what overtakes the answer is seen.
             let ticket = engine.local().ticket(&self.key);
-            let present = match self.read(&markers).await? {
+            let present = match self.spend(engine.read(&self.key, &markers)).await? {
                 Some(bytes) => bytes,
                 None => match self.acquire(leader, None).await? {
                     Some(bytes) => bytes,
@@ -294,19 +297,6 @@ impl Cached {
         Ok(Some(Asked::Landed(outcome, landing, ticket)))
     }
 
-    /// Reads the entry, with those of its markers that are not known.
-    async fn read(&self, markers: &[Arc<Marker>]) -> Result<Option<Vec<u8>>, Error> {
-        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
-        let names: Vec<&str> = questions.iter().map(|question| question.key()).collect();
-        let read = self.engine.remote().get(&self.key, &names);
-        let (bytes, numbers) = self.spend(read).await?;
-        drop(names);
-        if let Some(numbers) = numbers {
-            self.engine.answer(questions, &numbers);
-        }
-        Ok(bytes)
-    }
-
     /// Places a lease for `leader`. `Some` is what is there instead.
     async fn acquire(
         &self,
@@ -401,6 +391,12 @@ impl Cached {
             );
         });
     }
+}
+
+fn landed(outcome: Outcome, landing: Landing) -> Found {
+    outcome.note();
+    tracing::Span::current().record("outcome", outcome.name());
+    Found::Landed(landing)
 }
 
 impl Engine {

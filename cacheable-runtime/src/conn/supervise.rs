@@ -158,13 +158,11 @@ impl Supervisor {
             // the push are seen.
             .set_push_sender(move |push: PushInfo| {
                 match push.kind {
-                    PushKind::Disconnection => {
-                        // A connection that was given up says nothing of the
-                        // one after it.
-                        if !broken.swap(true, Ordering::SeqCst) {
-                            shared.listener.lost();
-                            shared.doubtful.notify_one();
-                        }
+                    // A connection that was given up says nothing of the one
+                    // after it.
+                    PushKind::Disconnection if !broken.swap(true, Ordering::SeqCst) => {
+                        shared.listener.lost();
+                        shared.doubtful.notify_one();
                     }
                     PushKind::Invalidate if reads => pass_on(&push.data, &*shared.listener),
                     _ => {}

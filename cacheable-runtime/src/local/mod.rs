@@ -23,11 +23,14 @@ use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(feature = "redis")]
+use std::time::Instant;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
+#[cfg(feature = "redis")]
 use crate::bus::Listener;
 use crate::pattern::Pattern;
 use crate::sync::unique;
@@ -309,6 +312,7 @@ impl Local {
     }
 }
 
+#[cfg(feature = "redis")]
 impl Listener for Local {
     fn connected(&self, follows: bool) {
         self.begin(if follows { Mode::Followed } else { Mode::Blind });

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::sync::lock;
 pub use outcome::{Outcome, with_outcome};
@@ -26,7 +27,8 @@ impl Observe {
         }
         drop(methods);
         let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(methods.entry(label.to_owned()).or_default())
+        let counters = methods.entry(label.to_owned());
+        Arc::clone(counters.or_insert_with(|| Arc::new(Counters::new(label))))
     }
 
     /// Runs `say` the first time that it is asked to say this at this place.
@@ -68,15 +70,45 @@ macro_rules! counters {
             $($(#[$doc])* pub $field: u64,)+
         }
 
-        #[derive(Default)]
         pub(crate) struct Counters {
             $($field: AtomicU64,)+
+            #[cfg(feature = "metrics")]
+            exported: Exported,
+        }
+
+        /// The same in the `metrics` facade.
+        #[cfg(feature = "metrics")]
+        struct Exported {
+            $($field: ::metrics::Counter,)+
+            load_seconds: ::metrics::Histogram,
         }
 
         impl Counters {
+            #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+            fn new(label: &str) -> Self {
+                #[cfg(feature = "metrics")]
+                let method = label.to_owned();
+                Self {
+                    $($field: AtomicU64::new(0),)+
+                    #[cfg(feature = "metrics")]
+                    exported: Exported {
+                        $($field: ::metrics::counter!(
+                            concat!("cacheable_", stringify!($field), "_total"),
+                            "method" => method.clone()
+                        ),)+
+                        load_seconds: ::metrics::histogram!(
+                            "cacheable_load_seconds",
+                            "method" => method
+                        ),
+                    },
+                }
+            }
+
             $(pub(crate) fn $bump(&self $(, $amount: u64)?) {
                 let [.., amount] = [1, $($amount)?];
                 self.$field.fetch_add(amount, Ordering::Relaxed);
+                #[cfg(feature = "metrics")]
+                self.exported.$field.increment(amount);
             })+
 
             fn snapshot(&self) -> MethodCounts {
@@ -140,6 +172,15 @@ counters! {
     /// Invalidations that did not reach the store at once. They are tried until
     /// they do.
     invalidation_errors by invalidation_failed;
+}
+
+impl Counters {
+    /// A body has run for so long.
+    #[cfg_attr(not(feature = "metrics"), allow(clippy::unused_self, unused_variables))]
+    pub(crate) fn took(&self, time: Duration) {
+        #[cfg(feature = "metrics")]
+        self.exported.load_seconds.record(time.as_secs_f64());
+    }
 }
 
 /// The counters of every method that was called, at one moment.

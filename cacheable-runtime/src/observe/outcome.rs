@@ -22,17 +22,37 @@ pub enum Outcome {
     Bypass,
 }
 
+/// What the future that is polled on a thread has noted.
+#[derive(Clone, Copy)]
+enum Noted {
+    /// Nobody asks.
+    Unasked,
+    Nothing,
+    Last(Outcome),
+}
+
 thread_local! {
-    /// Of the future that is polled on this thread; `None` if nobody asks.
-    static NOTED: Cell<Option<Option<Outcome>>> = const { Cell::new(None) };
+    static NOTED: Cell<Noted> = const { Cell::new(Noted::Unasked) };
 }
 
 impl Outcome {
+    /// What spans call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::HitLocal => "hit_local",
+            Self::HitRemote => "hit_remote",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+            Self::Wait => "wait",
+            Self::Bypass => "bypass",
+        }
+    }
+
     /// Says that the call that is polled now was answered so. A call inside of
     /// it has said so before, and is overruled.
     pub(crate) fn note(self) {
-        if NOTED.get().is_some() {
-            NOTED.set(Some(Some(self)));
+        if !matches!(NOTED.get(), Noted::Unasked) {
+            NOTED.set(Noted::Last(self));
         }
     }
 }
@@ -55,20 +75,22 @@ impl Outcome {
 /// ```
 pub async fn with_outcome<F: Future>(call: F) -> (F::Output, Option<Outcome>) {
     let mut call = pin!(call);
-    let mut noted = None;
+    let mut noted = Noted::Nothing;
     let output = std::future::poll_fn(|context| {
-        let outer = NOTED.replace(Some(noted));
         // Given back also when the call panics.
-        let _back = Back(outer);
+        let _back = Back(NOTED.replace(noted));
         let polled = call.as_mut().poll(context);
-        noted = NOTED.get().flatten();
+        noted = NOTED.get();
         polled
     })
     .await;
-    (output, noted)
+    match noted {
+        Noted::Last(outcome) => (output, Some(outcome)),
+        Noted::Unasked | Noted::Nothing => (output, None),
+    }
 }
 
-struct Back(Option<Option<Outcome>>);
+struct Back(Noted);
 
 impl Drop for Back {
     fn drop(&mut self) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use quick_cache::{OptionsBuilder, Weighter};
 
-use super::{Claimed, Expect, Numbers, Origin, RemoteStore, SERIAL, STAMP};
+use super::{Claimed, Expect, Numbers, Origin, Read, RemoteStore, SERIAL, STAMP};
 use crate::error::Error;
 use crate::pattern::Pattern;
 use crate::sync::{BoxFuture, lock};
@@ -210,7 +210,7 @@ impl RemoteStore for MemoryStore {
         &'a self,
         key: &'a str,
         markers: &'a [&'a str],
-    ) -> BoxFuture<'a, Result<(Option<Vec<u8>>, Option<Numbers>), Error>> {
+    ) -> BoxFuture<'a, Result<Read, Error>> {
         Box::pin(async move {
             let bytes = self.read(key);
             let numbers = (!markers.is_empty()).then(|| self.count(markers));

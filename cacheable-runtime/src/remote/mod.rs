@@ -38,7 +38,7 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
         &'a self,
         key: &'a str,
         markers: &'a [&'a str],
-    ) -> BoxFuture<'a, Result<(Option<Vec<u8>>, Option<Numbers>), Error>>;
+    ) -> BoxFuture<'a, Result<Read, Error>>;
 
     /// The bytes under several keys, answered in their order. Each key is read
     /// atomically, the whole is not.
@@ -165,6 +165,9 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
         Box::pin(std::future::ready(true))
     }
 }
+
+/// What is under a key, and the markers that were asked for, if any were.
+pub(crate) type Read = (Option<Vec<u8>>, Option<Numbers>);
 
 /// What has to be under a key for it to be replaced.
 #[derive(Clone, Copy)]

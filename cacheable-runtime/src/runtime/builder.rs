@@ -34,6 +34,7 @@ pub const MIB: u64 = 1024 * 1024;
 ///     .await?;
 /// # Ok(()) }
 /// ```
+#[derive(Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
     /// The address, and what it is called in errors.
@@ -280,10 +281,14 @@ impl Builder {
         };
         let store = MemoryStore::new(self.embedded_capacity, self.max_value as u64, clock.clone());
         let local = self.local(clock.clone(), true);
+        #[cfg(feature = "redis")]
+        let built = Arc::new(self.clone());
         Runtime {
             engine: self.engine(local, Arc::new(store), clock, false),
             #[cfg(feature = "redis")]
             link: None,
+            #[cfg(feature = "redis")]
+            built,
         }
     }
 
@@ -325,9 +330,11 @@ impl Builder {
         }
         let link = Arc::new(link);
         let store = RedisStore::new(Arc::clone(&link), &namespace);
+        let built = Arc::new(self.clone());
         Ok(Runtime {
             engine: self.engine(local, Arc::new(store), clock, true),
             link: Some(link),
+            built,
         })
     }
 

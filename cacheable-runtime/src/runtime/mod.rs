@@ -1,6 +1,7 @@
 //! The runtime: what is built once and installed when a service starts.
 
 mod builder;
+mod probe;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::conn::Link;
 use crate::error::{Error, ErrorKind};
 use crate::observe::Observation;
 pub use builder::{Builder, MIB};
+pub use probe::{Probe, ProbeReport};
 
 /// A cache on Redis, Valkey or an embedded store. Cheap to clone; clones are
 /// the same runtime.
@@ -37,6 +39,9 @@ pub struct Runtime {
     pub(crate) engine: Engine,
     #[cfg(feature = "redis")]
     link: Option<Arc<Link>>,
+    /// How it was built, for another one like it.
+    #[cfg(feature = "redis")]
+    built: Arc<Builder>,
 }
 
 static GLOBAL: OnceCell<Runtime> = OnceCell::new();
@@ -102,6 +107,27 @@ impl Runtime {
         GLOBAL.get().cloned()
     }
 
+    /// Another runtime on the same server, as good as one of another process.
+    /// `None`: there is no server.
+    #[cfg(feature = "redis")]
+    async fn sibling(&self) -> Result<Option<Self>, Error> {
+        if self.link.is_none() {
+            return Ok(None);
+        }
+        let builder = Builder::clone(&self.built);
+        builder.build().await.map(Some)
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[allow(
+        clippy::unused_async,
+        clippy::unused_self,
+        reason = "as with the feature"
+    )]
+    async fn sibling(&self) -> Result<Option<Self>, Error> {
+        Ok(None)
+    }
+
     /// The installed runtime's engine, without counting a reference.
     pub(crate) fn global_engine() -> Option<&'static Engine> {
         GLOBAL.get().map(|runtime| &runtime.engine)
@@ -130,8 +156,8 @@ impl Runtime {
         self.engine.observe().snapshot()
     }
 
-    /// Waits until no call, removal or put is under way, for at most
-    /// `deadline`, and closes the connection; calls that come meanwhile run
+    /// Waits until no call, removal or put is under way and every removal has
+    /// reached the server, for at most `deadline`, and closes the connection; calls that come meanwhile run
     /// uncached. Leases of loads that run on end by themselves. Afterwards
     /// annotated methods run uncached, and handles return
     /// [`ErrorKind::ShutDown`]. The embedded store has nothing to close and
@@ -141,6 +167,13 @@ impl Runtime {
         if let Some(link) = &self.link {
             // When loads outlive the deadline there is nothing more to wait for.
             drop(tokio::time::timeout(deadline, self.engine.close()).await);
+            let undelivered = self.engine.repair().len();
+            if undelivered > 0 {
+                tracing::warn!(
+                    undelivered,
+                    "removals have not reached the server: old entries may be served until their ttl"
+                );
+            }
             link.close().await;
             return;
         }

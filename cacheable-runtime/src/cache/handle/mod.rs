@@ -23,7 +23,6 @@ use crate::cache::site::Location;
 use crate::cache::tags;
 use crate::error::{Error, ErrorKind};
 use crate::key::IntoKey;
-use crate::local::Marker;
 use crate::pattern::IntoPattern;
 use crate::policy::Policy;
 pub use clear::Clear;
@@ -82,13 +81,7 @@ impl Cache {
             return Ok(None);
         }
         let markers = self.engine.markers_of(&key, &[]);
-        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
-        let names: Vec<&str> = questions.iter().map(|question| question.key()).collect();
-        let (bytes, numbers) = self.engine.remote().get(&key, &names).await?;
-        drop(names);
-        if let Some(numbers) = numbers {
-            self.engine.answer(questions, &numbers);
-        }
+        let bytes = self.engine.read(&key, &markers).await?;
         match bytes {
             Some(bytes) => self.open(&key, &bytes).await,
             None => Ok(None),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use redis::{Cmd, cmd, pipe};
 use tokio::runtime::Handle;
 
-use super::{Claimed, Expect, Numbers, Origin, RemoteStore};
+use super::{Claimed, Expect, Numbers, Origin, Read, RemoteStore};
 use crate::conn::{Lane, Link};
 use crate::error::{Error, ErrorKind};
 use crate::pattern::Pattern;
@@ -92,7 +92,7 @@ impl RemoteStore for RedisStore {
         &'a self,
         key: &'a str,
         markers: &'a [&'a str],
-    ) -> BoxFuture<'a, Result<(Option<Vec<u8>>, Option<Numbers>), Error>> {
+    ) -> BoxFuture<'a, Result<Read, Error>> {
         Box::pin(async move {
             let mut get = cmd("GET");
             get.arg(key);
@@ -105,11 +105,11 @@ impl RemoteStore for RedisStore {
                 .into_iter()
                 .chain(markers.iter().copied())
                 .collect();
-            let (bytes, answer) = self
+            let (bytes, answer): (_, Vec<String>) = self
                 .link
                 .with_script(Lane::Reads, &get, &SCRIPTS.markers, &keys, &lives)
                 .await?;
-            Ok((bytes, Some(numbers(answer)?)))
+            Ok((bytes, Some(numbers(&answer)?)))
         })
     }
 
@@ -344,11 +344,11 @@ impl RemoteStore for RedisStore {
                 .into_iter()
                 .chain(markers.iter().copied())
                 .collect();
-            let answer = self
+            let answer: Vec<String> = self
                 .link
                 .script(Lane::Reads, &SCRIPTS.markers, &keys, &lives)
                 .await?;
-            numbers(answer)
+            numbers(&answer)
         })
     }
 

@@ -86,9 +86,12 @@ impl From<Expect<'_>> for Range {
 
 /// The lives of markers, as the scripts take them.
 pub(super) fn marker_lives(markers: &[&str]) -> Vec<String> {
-    let life = |marker: &&str| match marker_ends(marker) {
-        true => millis(TAG_LIFE).to_string(),
-        false => "0".to_owned(),
+    let life = |marker: &&str| {
+        if marker_ends(marker) {
+            millis(TAG_LIFE).to_string()
+        } else {
+            "0".to_owned()
+        }
     };
     markers.iter().map(life).collect()
 }
@@ -102,7 +105,7 @@ pub(super) fn number(text: &str) -> Result<u64, Error> {
     })
 }
 
-pub(super) fn numbers(answer: Vec<String>) -> Result<Numbers, Error> {
+pub(super) fn numbers(answer: &[String]) -> Result<Numbers, Error> {
     let mut answer = answer.iter().map(|text| number(text));
     let counter = answer.next().unwrap_or(Ok(0))?;
     Ok(Numbers {
