@@ -5,6 +5,7 @@ mod controls;
 mod harness;
 mod leases;
 mod outage;
+mod probe;
 mod scan_match;
 mod secrets;
 mod service;

@@ -129,6 +129,11 @@ impl Load {
             polled.map(Some)
         });
         let driven = driven.await;
+        // Over what the calls in the body have said.
+        match self.leader {
+            Some(_) => Outcome::Miss.note(),
+            None => Outcome::Bypass.note(),
+        }
         self.call.counters.took(self.began.elapsed());
         if driven.is_none() {
             self.call.counters.load_timed_out();
@@ -150,7 +155,6 @@ impl Load {
     /// by itself.
     pub(crate) fn failed(mut self: Box<Self>) {
         self.call.counters.load_failed();
-        Outcome::Miss.note();
         if let Some(claim) = &mut self.claim {
             claim.end(Some(self.call.rules.retry_after));
         }
@@ -426,7 +430,6 @@ impl Load {
         let Some(leader) = self.leader.take() else {
             return;
         };
-        Outcome::Miss.note();
         // Nobody joins from here on, so nobody comes after an invalidation
         // that is not seen below.
         leader.close();

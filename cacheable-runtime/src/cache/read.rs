@@ -91,7 +91,11 @@ impl Cached {
             let mut leader = match boarded {
                 Boarded::Lead(leader) => leader,
                 Boarded::Landed(landing) => return landed(Outcome::Wait, landing),
-                Boarded::Stale(landing) => {
+                Boarded::Offered(landing, true) => {
+                    self.counters.hit_local();
+                    return landed(Outcome::HitLocal, landing);
+                }
+                Boarded::Offered(landing, false) => {
                     self.counters.hit_stale();
                     return landed(Outcome::Stale, landing);
                 }
@@ -146,7 +150,8 @@ impl Cached {
     /// `Err`: it is of no use.
     async fn from_level_one(self: Box<Self>, entry: &Arc<Entry>) -> Result<Found, Box<Self>> {
         let now = self.engine.clock().now();
-        let outcome = match phase(&self.rules, &entry.times, now, random()) {
+        let phase = phase(&self.rules, &entry.times, now, random());
+        let outcome = match phase {
             _ if now >= entry.until => return Err(self),
             Phase::Fresh | Phase::Early if entry.stale => Outcome::Stale,
             Phase::Fresh | Phase::Early => Outcome::HitLocal,
@@ -158,8 +163,7 @@ impl Cached {
             Outcome::Stale => call.counters.hit_stale(),
             _ => call.counters.hit_local(),
         };
-        let wants_refresh = now >= entry.times.soft
-            || phase(&self.rules, &entry.times, now, random()) == Phase::Early;
+        let wants_refresh = matches!(phase, Phase::Early | Phase::Stale);
         if wants_refresh && entry.claim_refresh(now, REFRESH_PAUSE) {
             let flights = self.engine.flights();
             let tagged = !self.tags.is_empty() || !entry.markers.is_empty();
@@ -170,6 +174,7 @@ impl Cached {
                         let (engine, kept) = (self.engine.downgrade(), Arc::clone(entry));
                         leader.offer(Offer {
                             old: old(),
+                            fresh: outcome == Outcome::HitLocal,
                             until: entry.times.revalidate.max(entry.times.soft),
                             stands: Box::new(move || {
                                 let engine = engine.upgrade();
@@ -285,6 +290,7 @@ impl Cached {
             let (engine, stamp) = (self.engine.downgrade(), header.tag_stamp);
             let offer = Offer {
                 old: landing,
+                fresh: !stale,
                 until: times.revalidate.max(times.soft),
                 stands: Box::new(move || {
                     let stands = |engine: Engine| engine.local().stands(&ticket);

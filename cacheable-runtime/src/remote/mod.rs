@@ -160,9 +160,9 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
     /// A method was not done in the time that its caller had for it.
     fn overdue(&self) {}
 
-    /// Waits until the store can be reached. `false`: it never will.
-    fn usable(&self) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(true))
+    /// Why nothing can be asked of the store now; `None` if it can.
+    fn trouble(&self) -> Option<Error> {
+        None
     }
 }
 

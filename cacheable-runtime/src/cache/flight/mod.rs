@@ -40,8 +40,9 @@ pub(crate) enum Boarded {
     Lead(Leader),
     /// Another caller did.
     Landed(Landing),
-    /// Another caller refreshes this value, which will do meanwhile.
-    Stale(Landing),
+    /// Another caller refreshes this value, which will do meanwhile; whether it
+    /// is fresh yet.
+    Offered(Landing, bool),
     /// An invalidation came while another caller was at it: start again.
     Dispersed,
     /// Waiting would never end, because the flight waits for this very task:
@@ -95,6 +96,8 @@ struct State {
 /// An old value that others may have while it is refreshed.
 pub(crate) struct Offer {
     pub(crate) old: Landing,
+    /// It is refreshed before its end.
+    pub(crate) fresh: bool,
     /// Until then, in the store's time.
     pub(crate) until: Millis,
     /// Whether it has not been removed since it was read.
@@ -102,8 +105,9 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    fn to(&self, boarded: Millis) -> Option<Landing> {
-        (boarded < self.until && (self.stands)()).then(|| self.old.clone())
+    fn to(&self, boarded: Millis) -> Option<Boarded> {
+        let good = boarded < self.until && (self.stands)();
+        good.then(|| Boarded::Offered(self.old.clone(), self.fresh))
     }
 }
 
@@ -162,7 +166,7 @@ impl Flights {
                     .as_ref()
                     .and_then(|offer| offer.to(now_in_store))
                 {
-                    return Boarded::Stale(old);
+                    return old;
                 }
                 state.waiters += 1;
                 drop(state);
@@ -366,7 +370,7 @@ impl Waiter<'_> {
                     Phase::Asked | Phase::Loading => {
                         let offer = state.stale.as_ref();
                         if let Some(old) = offer.and_then(|offer| offer.to(self.boarded)) {
-                            return Boarded::Stale(old);
+                            return old;
                         }
                     }
                     Phase::Landed(landing) => return Boarded::Landed(landing.clone()),

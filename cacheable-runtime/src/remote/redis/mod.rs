@@ -394,8 +394,8 @@ impl RemoteStore for RedisStore {
         self.link.overdue();
     }
 
-    fn usable(&self) -> BoxFuture<'_, bool> {
-        Box::pin(self.link.usable())
+    fn trouble(&self) -> Option<Error> {
+        self.link.trouble()
     }
 }
 

@@ -30,6 +30,8 @@ impl Orphans {
         self.added.notify_one();
     }
 
+    /// Works as long as there is a link. It is held only for a moment: nobody
+    /// else may be there to close it.
     pub(super) async fn clear_up(self: Arc<Self>, link: Weak<Link>) {
         loop {
             let first = lock(&self.leases).front().cloned();
@@ -38,17 +40,20 @@ impl Orphans {
                 continue;
             };
             let Some(link) = link.upgrade() else { return };
-            if !link.usable().await {
-                return;
+            if link.trouble().is_none() {
+                let script = &SCRIPTS.abandon;
+                let gone: Result<i64, _> =
+                    link.script(Lane::Reads, script, &[&key], &[&lease]).await;
+                if gone.is_ok() {
+                    lock(&self.leases).retain(|orphan| orphan.1 != lease);
+                    continue;
+                }
             }
-            let script = &SCRIPTS.abandon;
-            let gone: Result<i64, _> = link.script(Lane::Reads, script, &[&key], &[&lease]).await;
-            if gone.is_ok() {
-                lock(&self.leases).retain(|orphan| orphan.1 != lease);
-            } else {
-                // Whatever the reason, it does not go away by asking faster.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            drop(link);
+            // Whatever the reason, it does not go away by asking faster.
+            tokio::time::sleep(RETRY).await;
         }
     }
 }
+
+const RETRY: Duration = Duration::from_millis(50);
