@@ -15,6 +15,7 @@ mod fresh;
 pub(crate) mod handle;
 pub(crate) mod invalidate;
 mod load;
+mod patience;
 mod pulse;
 pub(crate) mod put;
 mod read;

@@ -1,7 +1,6 @@
 //! From a call to what the cache has, on one screen.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
 
@@ -10,8 +9,9 @@ use super::call::ValueType;
 use super::flight::{self, Boarded, Landing, Leader, Lease, Offer};
 use super::fresh::{Phase, phase};
 use super::load::{Fallback, Load};
+use super::patience::Patience;
 use super::refresh::{self, Bid, Claim};
-use super::{Engine, Settings, site};
+use super::{Engine, site};
 use crate::codec::envelope::{self, Header, Opened};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Entry, Marker, Ticket};
@@ -32,7 +32,7 @@ pub(crate) enum Found {
 
 /// How often a caller joins a flight that an invalidation ends before it runs
 /// its body by itself. Under a hail of invalidations nobody waits for ever.
-const MAX_DISPERSALS: usize = 8;
+pub(super) const MAX_DISPERSALS: usize = 8;
 
 /// For how long a refresh that somebody else is at is not asked about again,
 /// in milliseconds.
@@ -455,63 +455,5 @@ impl Readable {
             landing,
             markers,
         }
-    }
-}
-
-/// How long to wait for another process's load, and how often to look.
-///
-/// A load that lives is waited for, however long it takes: a dead one ends
-/// with its lease, or, in a store whose leases do not end, is given up after a
-/// long time. A call inside a body does not wait longer than one lease, since
-/// the other load may be waiting for this very body.
-struct Patience {
-    left: Duration,
-    pause: Duration,
-    lease: Vec<u8>,
-    loads: usize,
-}
-
-impl Patience {
-    fn new(settings: &Settings) -> Self {
-        let left = if flight::is_inside() {
-            settings.lease
-        } else if settings.renews {
-            Duration::MAX
-        } else {
-            settings.lease * flight::LONGEST_WAIT
-        };
-        Self {
-            left,
-            pause: Duration::from_millis(2),
-            lease: Vec::new(),
-            loads: 0,
-        }
-    }
-
-    /// Waits for the load under `lease`: until the store tells of a change, or
-    /// for a while, since it may not. `false`: the patience is used up.
-    async fn wait(&mut self, engine: &Engine, lease: &[u8], ticket: &Ticket) -> bool {
-        // A change that is told is not waited for in vain; one that is not,
-        // such as the end of a lease, is found by looking.
-        let longest = if engine.local().follows() && engine.settings().renews {
-            Duration::from_millis(250)
-        } else {
-            Duration::from_millis(25)
-        };
-        if self.lease != lease {
-            self.lease = lease.to_vec();
-            self.loads += 1;
-        }
-        // Without a timer there is no waiting.
-        let timeless = tokio::runtime::Handle::try_current().is_err();
-        if self.left.is_zero() || self.loads > MAX_DISPERSALS || timeless {
-            return false;
-        }
-        let pause = self.pause.min(self.left);
-        let began = Instant::now();
-        drop(tokio::time::timeout(pause, engine.local().changed(ticket)).await);
-        self.left = self.left.saturating_sub(began.elapsed());
-        self.pause = (self.pause * 2).min(longest);
-        true
     }
 }
