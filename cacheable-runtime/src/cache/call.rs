@@ -57,9 +57,10 @@ impl Call {
         }
         let identity = site.identity(closure);
         let local_key = engine.local_key(&site.rules, identity, &key);
-        let local = local_key.and_then(|local_key| engine.local().get(local_key));
+        let moment = engine.clock().moment();
+        let local = local_key.and_then(|local_key| engine.local().get(local_key, moment));
         if let Some(entry) = &local
-            && engine.clock().now() < entry.settled
+            && moment.now < entry.settled
         {
             return Self::from(State::Hit(local.expect("it was just looked at")));
         }
