@@ -81,12 +81,7 @@ impl Clock {
         }
     }
 
-    /// Milliseconds that no server sets: a time since this clock was made.
-    pub(crate) fn monotonic(&self) -> Millis {
-        self.monotonic_at(Instant::now())
-    }
-
-    /// As [`monotonic`](Self::monotonic), for another moment.
+    /// What [`Moment::monotonic`] is at another moment.
     pub(crate) fn monotonic_at(&self, moment: Instant) -> Millis {
         match self {
             Self::Process(clock) => {
