@@ -48,7 +48,7 @@ pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error 
 }
 
 /// What the server says of itself, and what an operator can do about it.
-const ADVICE: [(&str, &str); 11] = [
+const ADVICE: [(&str, &str); 12] = [
     (
         "READONLY",
         "READONLY: the server is a replica and takes no writes",
@@ -88,6 +88,10 @@ const ADVICE: [(&str, &str); 11] = [
     (
         "MISCONF",
         "MISCONF: the server cannot write to disk and takes no writes",
+    ),
+    (
+        "NOREPLICAS",
+        "NOREPLICAS: too few replicas listen to the server, so it takes no writes",
     ),
     (
         "WRONGTYPE",

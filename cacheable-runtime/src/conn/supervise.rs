@@ -210,7 +210,14 @@ impl Supervisor {
                 Ok(())
             }
             // It answers, and can still be read from and removed from.
-            Err(error) if matches!(code(&error), Some("OOM" | "MISCONF" | "WRONGTYPE")) => Ok(()),
+            Err(error)
+                if matches!(
+                    code(&error),
+                    Some("OOM" | "MISCONF" | "NOREPLICAS" | "WRONGTYPE")
+                ) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
