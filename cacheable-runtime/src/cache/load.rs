@@ -147,10 +147,19 @@ impl Load {
     /// by itself.
     pub(crate) fn failed(mut self: Box<Self>) {
         self.call.counters.load_failed();
-        Outcome::Miss.note();
-        if let Some(claim) = &mut self.claim {
-            claim.end(Some(self.call.rules.retry_after));
-        }
+        let Some(claim) = &mut self.claim else {
+            Outcome::Miss.note();
+            return;
+        };
+        claim.end(Some(self.call.rules.retry_after));
+        let call = &self.call;
+        let observe = call.engine.observe();
+        observe.once(call.location.path, "refresh", || {
+            tracing::warn!(
+                method = call.label,
+                "a refresh failed, and the value before it is answered with while it may be"
+            );
+        });
     }
 
     /// Notes that what follows is not the body's doing.
@@ -182,6 +191,10 @@ impl Load {
         let local_key = self.call.local_key?;
         let local = self.call.engine.local();
         let entry = local.get_for_want_of_better(local_key)?;
+        // A tag that this process has removed, though not in the store yet.
+        if entry.markers.iter().any(|marker| marker.is_held()) {
+            return None;
+        }
         let window = millis(self.call.rules.stale_if_error);
         Some(Fallback {
             landing: entry.value.clone(),
@@ -218,7 +231,7 @@ impl Load {
         landing
     }
 
-    async fn put_back(self: Box<Self>, fallback: Fallback) -> Option<Box<Self>> {
+    async fn put_back(mut self: Box<Self>, fallback: Fallback) -> Option<Box<Self>> {
         let call = &self.call;
         let now = call.engine.clock().now();
         let soft = now
@@ -243,7 +256,12 @@ impl Load {
         });
         let landing = fallback.landing;
         if let Some(sealed) = sealed {
-            return self.replace(sealed, &[], || landing).await;
+            // It is removed by the tags it has, since it was loaded itself.
+            let tags = sealed.header.tags.iter().map(ToString::to_string);
+            let tags: Vec<String> = tags.collect();
+            self.call.tags.clone_from(&tags);
+            self.stamp = sealed.header.tag_stamp;
+            return self.replace(sealed, &tags, || landing).await;
         }
         // The store is away: level 1 alone remembers.
         let header = self.header_of_stand_in(soft, fallback.hard);
@@ -392,6 +410,11 @@ impl Load {
                 if call.local_key.is_some() {
                     let markers = call.markers(tags).into_boxed_slice();
                     call.keep_here(landing(), &header, size, markers, ticket);
+                    // A tag of the new value may not be known yet. What is
+                    // there instead is the old value, which is over.
+                    if self.claim.is_some() && !call.is_kept_here(header.serial) {
+                        call.engine.local().forget(call.key.as_bytes());
+                    }
                 }
                 Some(self)
             }
@@ -448,18 +471,23 @@ impl Load {
         leader.land(landing);
     }
 
-    /// Whether this process has removed a tag of the entry since the body
-    /// began.
+    /// Whether a tag of the entry has been removed since the body began, here
+    /// or elsewhere. Without the store only this process's removals are known.
     async fn was_removed_by_tag(&self) -> bool {
         let call = &self.call;
-        if call.engine.local().markers.own_removals() == self.removals {
-            return false;
+        let local = call.engine.local();
+        let here = || local.markers.own_removals() != self.removals;
+        if Local::is_degraded(&self.ticket) {
+            return here();
         }
         let markers = call.markers(&call.tags);
-        if let Err(error) = call.spend(call.engine.learn(&markers)).await {
-            call.remote_failed("read", &error);
+        match call.spend(call.engine.learn(&markers)).await {
+            Ok(()) => !markers.iter().all(|marker| marker.permits(self.stamp)),
+            Err(error) => {
+                call.remote_failed("read", &error);
+                here()
+            }
         }
-        !markers.iter().all(|marker| marker.permits(self.stamp))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::cached::Cached;
 use super::call::ValueType;
-use super::flight::{self, Boarded, Landing, Leader, Lease};
+use super::flight::{self, Boarded, Landing, Leader, Lease, Offer};
 use super::fresh::{Phase, phase};
 use super::load::{Fallback, Load};
 use super::refresh::{self, Bid, Claim};
@@ -98,8 +98,9 @@ impl Cached {
                     leader.land(landing.clone());
                     return self.landed(outcome, landing);
                 }
-                Ok(Asked::Refresh(claim, landing, until)) => {
-                    leader.offer(landing.clone(), until);
+                Ok(Asked::Refresh(claim, offer)) => {
+                    let landing = offer.landing.clone();
+                    leader.offer(offer);
                     return Found::Refresh(Load::refresh(self, leader, claim), landing);
                 }
                 // Nobody would share this load, and whoever asked again since
@@ -153,11 +154,23 @@ impl Cached {
             let flights = self.engine.flights();
             let tagged = !self.tags.is_empty() || !entry.markers.is_empty();
             if let Some(leader) = flights.lead(self.identity, &self.key, tagged) {
+                // A removal that did not find this flight may have come since
+                // the entry was looked at.
+                let ticket = self.engine.local().ticket(&self.key);
+                if !self.is_kept_here(entry.serial) {
+                    return Err(self);
+                }
                 match self.bid(entry.serial).await {
                     Bid::Won(claim) => {
                         count(&self);
-                        let until = entry.times.revalidate.max(entry.times.soft);
-                        leader.offer(old(), until);
+                        // Unless the caller runs the body itself.
+                        outcome.note();
+                        let markers = entry.markers.clone();
+                        leader.offer(Offer {
+                            landing: old(),
+                            until: entry.times.revalidate.max(entry.times.soft),
+                            stands: self.stands(ticket, entry.stamp, markers),
+                        });
                         return Ok(Found::Refresh(Load::refresh(self, leader, claim), old()));
                     }
                     // Those who have joined meanwhile get it, too.
@@ -259,17 +272,40 @@ impl Cached {
         } else {
             self.counters.hit_remote();
         }
+        let stands = markers.clone();
         self.keep_here(landing.clone(), &header, bytes.len(), markers, ticket);
         if matches!(phase, Phase::Early | Phase::Stale) {
             match self.bid(header.serial).await {
                 Bid::Won(claim) => {
-                    let until = times.revalidate.max(times.soft);
-                    return Ok(Some(Asked::Refresh(claim, landing, until)));
+                    // Unless the caller runs the body itself.
+                    outcome.note();
+                    let offer = Offer {
+                        landing,
+                        until: times.revalidate.max(times.soft),
+                        stands: self.stands(ticket, header.tag_stamp, stands),
+                    };
+                    return Ok(Some(Asked::Refresh(claim, offer)));
                 }
                 Bid::Lost | Bid::Changed => {}
             }
         }
         Ok(Some(Asked::Landed(outcome, landing)))
+    }
+
+    /// Tells whether what was read under this ticket has not been removed
+    /// since. A server that tells of no changes leaves it to this process.
+    fn stands(
+        &self,
+        ticket: Ticket,
+        stamp: u64,
+        markers: Box<[Arc<Marker>]>,
+    ) -> Box<dyn Fn() -> bool + Send + Sync> {
+        let engine = self.engine.clone();
+        Box::new(move || {
+            let local = engine.local();
+            let told = local.follows();
+            (!told || local.is_valid(&ticket)) && markers.iter().all(|it| it.permits(stamp))
+        })
     }
 
     /// Reads the entry, with those of its markers that are not known.
@@ -401,8 +437,8 @@ impl Engine {
 
 enum Asked {
     Landed(Outcome, Landing),
-    /// What may be answered with until then, while it is refreshed.
-    Refresh(Claim, Landing, u64),
+    /// What may be answered with while it is refreshed.
+    Refresh(Claim, Offer),
     /// The leader holds the lease; what may stand in if its load fails.
     Leased(Option<Fallback>),
     /// A body that this call is made from holds it.

@@ -88,8 +88,21 @@ struct State {
     left_behind: Option<Lease>,
     /// The lease under which the leader loads, in case it falls silent.
     loading: Option<Lease>,
-    /// What is refreshed, for those who come until then.
-    stale: Option<(Landing, Millis)>,
+    stale: Option<Offer>,
+}
+
+/// The value that a flight refreshes, for those who come meanwhile.
+pub(crate) struct Offer {
+    pub(crate) landing: Landing,
+    pub(crate) until: Millis,
+    /// Whether nobody has removed it since, as far as this process has heard.
+    pub(crate) stands: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Offer {
+    fn to(&self, boarded: Millis) -> Option<Landing> {
+        (boarded < self.until && (self.stands)()).then(|| self.landing.clone())
+    }
 }
 
 enum Phase {
@@ -142,10 +155,9 @@ impl Flights {
             let mut by_key = lock(&self.by_key);
             if let Some(flight) = by_key.get(&key) {
                 let mut state = lock(&flight.state);
-                if let Some((stale, until)) = &state.stale
-                    && now_in_store < *until
-                {
-                    return Boarded::Stale(stale.clone());
+                let offer = state.stale.as_ref();
+                if let Some(stale) = offer.and_then(|offer| offer.to(now_in_store)) {
+                    return Boarded::Stale(stale);
                 }
                 state.waiters += 1;
                 drop(state);
@@ -347,10 +359,9 @@ impl Waiter<'_> {
                 let mut state = lock(&flight.state);
                 match &state.phase {
                     Phase::Asked | Phase::Loading => {
-                        if let Some((stale, until)) = &state.stale
-                            && self.boarded < *until
-                        {
-                            return Boarded::Stale(stale.clone());
+                        let offer = state.stale.as_ref();
+                        if let Some(stale) = offer.and_then(|offer| offer.to(self.boarded)) {
+                            return Boarded::Stale(stale);
                         }
                     }
                     Phase::Landed(landing) => return Boarded::Landed(landing.clone()),
@@ -418,9 +429,9 @@ impl Leader {
         Ok(())
     }
 
-    /// Those who come until `until` get this value at once.
-    pub(crate) fn offer(&self, stale: Landing, until: Millis) {
-        lock(&self.flight.state).stale = Some((stale, until));
+    /// Those who come get this value at once, for as long as it is good.
+    pub(crate) fn offer(&self, offer: Offer) {
+        lock(&self.flight.state).stale = Some(offer);
         self.flight.changed.notify_waiters();
     }
 
