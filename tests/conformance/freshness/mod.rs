@@ -1,6 +1,8 @@
 //! Values that are past their time, or soon will be: who gets them, who loads
 //! them again, and what becomes of a load that something overtakes.
 
+mod deadlines;
+mod early;
 mod on_error;
 mod origin;
 mod overtaken;
@@ -145,6 +147,8 @@ impl Service {
         stale_while_revalidate = self.life.window,
         retry_after = self.life.retry,
         refresh = "background",
+        load_timeout = self.life.timeout,
+        timeout_error = Broken,
         tags = ["group:{id}", "version:{value}"],
         key_prefix = "fresh",
         runtime = self.runtime
