@@ -4,6 +4,7 @@
 mod attributes;
 mod fence;
 mod flight;
+mod freshness;
 mod handle_clear;
 mod handle_keys;
 mod handle_load;

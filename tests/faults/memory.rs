@@ -80,13 +80,8 @@ async fn disk_failed() {
     let server = RedisServer::start_with(&["--save", "3600 1"]);
     let proxy = Proxy::to(&server);
     let drill = Drill::through(&proxy, "no snapshot, MISCONF").await;
-    let folder = tempfile::tempdir().unwrap();
     let fault = async {
-        block_in_place(|| {
-            let path = folder.path().to_str().unwrap();
-            server.command::<()>(&["CONFIG", "SET", "dir", path]);
-        });
-        folder.close().unwrap();
+        block_in_place(|| server.lose_directory());
         again_and_again(lasting(), Duration::from_millis(100), || {
             // It may be at it already.
             let mut admin = server.connect();

@@ -286,7 +286,7 @@ impl Call {
                     return body.await;
                 };
                 let engine = load.call().engine.clone();
-                start(engine.runtime(), async move {
+                behind(&engine, async move {
                     let body = std::pin::pin!(body);
                     // An error, too, is the end of it: it is counted.
                     drop(settle::<S, F, U, G>(load, body, unless, tags).await);
@@ -431,7 +431,16 @@ fn restore<S: CachedShape>(landing: Landing) -> Option<S::Return> {
 /// Refreshes in the background, by one more call of the method.
 fn refresh_behind(load: Box<Load>, again: BoxFuture<'static, ()>) {
     let engine = load.call().engine.clone();
-    start(engine.runtime(), handed_over(load, again));
+    behind(&engine, handed_over(load, again));
+}
+
+/// Runs a refresh behind its caller, who is neither held up by what it does
+/// before its first wait, nor met by its panic.
+fn behind(engine: &Engine, refresh: impl Future<Output = ()> + Send + 'static) {
+    match engine.runtime() {
+        Some(runtime) => drop(runtime.spawn(refresh)),
+        None => start(None, refresh),
+    }
 }
 
 fn refuse(engine: &Engine, site: &'static Site, error: &Error) {

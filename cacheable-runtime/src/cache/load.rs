@@ -27,6 +27,8 @@ pub(crate) struct Load {
     leader: Option<Leader>,
     /// The value is there and is refreshed; the store holds this claim.
     claim: Option<Claim>,
+    /// What the value that is refreshed would be answered as.
+    answered: Outcome,
     fallback: Option<Fallback>,
     /// The body returned an error that the fallback stands in for.
     failed: bool,
@@ -70,9 +72,17 @@ impl Load {
         Self::start(call, None, None, None)
     }
 
-    pub(crate) fn refresh(call: Box<Cached>, leader: Leader, claim: Claim) -> Box<Self> {
+    /// `answered`: what the caller gets if the refresh fails.
+    pub(crate) fn refresh(
+        call: Box<Cached>,
+        leader: Leader,
+        claim: Claim,
+        answered: Outcome,
+    ) -> Box<Self> {
         call.counters.refreshed();
-        Self::start(call, Some(leader), Some(claim), None)
+        let mut load = Self::start(call, Some(leader), Some(claim), None);
+        load.answered = answered;
+        load
     }
 
     fn start(
@@ -93,6 +103,7 @@ impl Load {
             call,
             leader,
             claim,
+            answered: Outcome::Miss,
             fallback,
             failed: false,
             removals: local.markers.own_removals(),
@@ -155,9 +166,19 @@ impl Load {
     /// by itself.
     pub(crate) fn failed(mut self: Box<Self>) {
         self.call.counters.load_failed();
-        if let Some(claim) = &mut self.claim {
-            claim.end(Some(self.call.rules.retry_after));
-        }
+        let Some(claim) = &mut self.claim else {
+            return;
+        };
+        claim.end(Some(self.call.rules.retry_after));
+        self.answered.note();
+        let call = &self.call;
+        let observe = call.engine.observe();
+        observe.once(call.location.path, "refresh", || {
+            tracing::warn!(
+                method = call.label,
+                "a refresh failed, and the value before it is answered with while it may be"
+            );
+        });
     }
 
     /// Notes that what follows is not the body's doing.
@@ -189,6 +210,10 @@ impl Load {
         let local_key = self.call.local_key?;
         let local = self.call.engine.local();
         let entry = local.get_for_want_of_better(local_key)?;
+        // A tag that this process has removed, though not in the store yet.
+        if entry.markers.iter().any(|marker| marker.is_held()) {
+            return None;
+        }
         let window = millis(self.call.rules.stale_if_error);
         Some(Fallback {
             landing: entry.value.clone(),
@@ -225,7 +250,7 @@ impl Load {
         landing
     }
 
-    async fn put_back(self: Box<Self>, fallback: Fallback) -> Option<Box<Self>> {
+    async fn put_back(mut self: Box<Self>, fallback: Fallback) -> Option<Box<Self>> {
         let call = &self.call;
         let now = call.engine.clock().now();
         let soft = now
@@ -250,7 +275,12 @@ impl Load {
         });
         let landing = fallback.landing;
         if let Some(sealed) = sealed {
-            return self.replace(sealed, &[], || landing).await;
+            // It is removed by the tags it has, since it was loaded itself.
+            let tags = sealed.header.tags.iter().map(ToString::to_string);
+            let tags: Vec<String> = tags.collect();
+            self.call.tags.clone_from(&tags);
+            self.stamp = sealed.header.tag_stamp;
+            return self.replace(sealed, &tags, || landing).await;
         }
         // The store is away: level 1 alone remembers.
         let header = self.header_of_stand_in(soft, fallback.hard);
@@ -400,6 +430,11 @@ impl Load {
                 if call.local_key.is_some() {
                     let markers = call.markers(tags).into_boxed_slice();
                     call.keep_here(landing(), &header, size, markers, ticket);
+                    // A tag of the new value may not be known yet. What is
+                    // there instead is the old value, which is over.
+                    if self.claim.is_some() && !call.is_kept_here(header.serial) {
+                        call.engine.local().forget(call.key.as_bytes());
+                    }
                 }
                 Some(self)
             }
@@ -471,18 +506,23 @@ impl Load {
         matches!(read, Ok((Some(present), _)) if *present == *lease)
     }
 
-    /// Whether this process has removed a tag of the entry since the body
-    /// began.
+    /// Whether a tag of the entry has been removed since the body began, here
+    /// or elsewhere. Without the store only this process's removals are known.
     async fn was_removed_by_tag(&self) -> bool {
         let call = &self.call;
-        if call.engine.local().markers.own_removals() == self.removals {
-            return false;
+        let local = call.engine.local();
+        let here = || local.markers.own_removals() != self.removals;
+        if Local::is_degraded(&self.ticket) {
+            return here();
         }
         let markers = call.markers(&call.tags);
-        if let Err(error) = call.spend(call.engine.learn(&markers)).await {
-            call.remote_failed("read", &error);
+        match call.spend(call.engine.learn(&markers)).await {
+            Ok(()) => !markers.iter().all(|marker| marker.permits(self.stamp)),
+            Err(error) => {
+                call.remote_failed("read", &error);
+                here()
+            }
         }
-        !markers.iter().all(|marker| marker.permits(self.stamp))
     }
 }
 

@@ -36,6 +36,12 @@ impl Patience {
         }
     }
 
+    /// Whether the wait has lasted long enough to wonder if the load can end:
+    /// a store that takes no writes lets it neither fill nor give up.
+    pub(super) fn wonders(&self) -> bool {
+        self.pause >= Duration::from_millis(32)
+    }
+
     /// Waits for the load under `lease`: until the store tells of a change, or
     /// for a while, since it may not. `false`: the patience is used up.
     pub(super) async fn wait(&mut self, engine: &Engine, lease: &[u8], ticket: &Ticket) -> bool {

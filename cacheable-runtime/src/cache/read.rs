@@ -119,8 +119,13 @@ impl Cached {
                 }
                 Ok(Asked::Refresh(claim, offer)) => {
                     let old = offer.old.clone();
+                    let answered = if offer.fresh {
+                        Outcome::HitRemote
+                    } else {
+                        Outcome::Stale
+                    };
                     leader.offer(offer);
-                    return Found::Refresh(Load::refresh(self, leader, claim), old);
+                    return Found::Refresh(Load::refresh(self, leader, claim, answered), old);
                 }
                 // Nobody would share this load, and whoever asked again since
                 // the invalidation waits for the lease.
@@ -171,6 +176,8 @@ impl Cached {
                 match self.bid(entry.serial).await {
                     Bid::Won(claim) => {
                         count(&self);
+                        // Unless the caller runs the body itself.
+                        outcome.note();
                         let (engine, kept) = (self.engine.downgrade(), Arc::clone(entry));
                         leader.offer(Offer {
                             old: old(),
@@ -181,7 +188,8 @@ impl Cached {
                                 engine.is_some_and(|engine| engine.local().vouches_for(&kept))
                             }),
                         });
-                        return Ok(Found::Refresh(Load::refresh(self, leader, claim), old()));
+                        let load = Load::refresh(self, leader, claim, outcome);
+                        return Ok(Found::Refresh(load, old()));
                     }
                     // Those who have joined meanwhile look for themselves.
                     Bid::Lost => leader.disperse(),
@@ -222,8 +230,13 @@ impl Cached {
                     return Ok(Asked::Leased(None));
                 }
                 Seen::Lease if flight::holds(&present) => return Ok(Asked::Own),
+                // Nobody fills it any more.
+                Seen::Lease if engine.remote().has_given_up(&present) => Expect::Lease(&present),
                 Seen::Lease if patience.wait(engine, &present, &ticket).await => {
                     leader.show_life();
+                    if patience.wonders() {
+                        self.spend(engine.remote().takes_writes()).await?;
+                    }
                     continue;
                 }
                 // A lease that was waited for long enough: its holder stores
@@ -287,6 +300,8 @@ impl Cached {
         if matches!(phase, Phase::Early | Phase::Stale)
             && let Bid::Won(claim) = self.bid(header.serial).await
         {
+            // Unless the caller runs the body itself.
+            outcome.note();
             let (engine, stamp) = (self.engine.downgrade(), header.tag_stamp);
             let offer = Offer {
                 old: landing,

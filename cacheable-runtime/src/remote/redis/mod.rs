@@ -394,6 +394,20 @@ impl RemoteStore for RedisStore {
         self.link.overdue();
     }
 
+    fn has_given_up(&self, lease: &[u8]) -> bool {
+        self.orphans.holds(lease)
+    }
+
+    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            // A write is refused whether or not there is something to remove.
+            let nothing = format!("{}parked:nothing", self.namespace);
+            self.link
+                .query(Lane::Reads, cmd("UNLINK").arg(nothing))
+                .await
+        })
+    }
+
     fn trouble(&self) -> Option<Error> {
         self.link.trouble()
     }

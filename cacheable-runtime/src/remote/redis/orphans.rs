@@ -30,6 +30,10 @@ impl Orphans {
         self.added.notify_one();
     }
 
+    pub(super) fn holds(&self, lease: &[u8]) -> bool {
+        lock(&self.leases).iter().any(|(_, orphan)| orphan == lease)
+    }
+
     /// Works as long as there is a link. It is held only for a moment: nobody
     /// else may be there to close it.
     pub(super) async fn clear_up(self: Arc<Self>, link: Weak<Link>) {
