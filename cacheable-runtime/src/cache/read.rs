@@ -6,9 +6,10 @@ use tracing::Instrument as _;
 
 use super::cached::Cached;
 use super::call::ValueType;
+use super::fallback::Fallback;
 use super::flight::{self, Boarded, Landing, Leader, Lease, Offer};
 use super::fresh::{Phase, phase};
-use super::load::{Fallback, Load};
+use super::load::Load;
 use super::patience::Patience;
 use super::refresh::{self, Bid, Claim};
 use super::{Engine, site};

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::invalidate::{How, Targets};
+use super::removal::{How, Targets};
 use super::tags::prefix_of;
 use super::{Engine, WeakEngine};
 use crate::error::ErrorKind;

@@ -17,7 +17,7 @@ use crate::cache::Engine;
 use crate::cache::budget::Budget;
 use crate::cache::cached::Cached;
 use crate::cache::call::Call;
-use crate::cache::invalidate::{How, Targets};
+use crate::cache::removal::{How, Targets};
 use crate::cache::shape::{ByLayer as _, Kind};
 use crate::cache::site::Location;
 use crate::cache::tags;
