@@ -10,6 +10,7 @@ mod handle_keys;
 mod handle_load;
 mod handle_values;
 mod interleavings;
+mod local;
 mod source;
 mod standstills;
 mod stores;
