@@ -14,6 +14,7 @@ mod local;
 mod source;
 mod standstills;
 mod stores;
+mod tags;
 
 /// Makes each case, an `async fn(Store)`, a test on every store.
 macro_rules! on_every_store {
