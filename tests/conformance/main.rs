@@ -10,9 +10,11 @@ mod handle_keys;
 mod handle_load;
 mod handle_values;
 mod interleavings;
+mod local;
 mod source;
 mod standstills;
 mod stores;
+mod tags;
 
 /// Makes each case, an `async fn(Store)`, a test on every store.
 macro_rules! on_every_store {

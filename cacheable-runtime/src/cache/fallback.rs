@@ -74,7 +74,6 @@ impl Load {
         let counters = &self.call.counters;
         counters.load_failed();
         counters.hit_stale();
-        Outcome::Stale.note();
         let fallback = self.fallback.take().expect("there is a fallback");
         self.call
             .engine
@@ -90,6 +89,7 @@ impl Load {
             let shared = landing.clone();
             load.share(|| shared).await;
         }
+        Outcome::Stale.note();
         landing
     }
 
