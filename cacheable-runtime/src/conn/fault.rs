@@ -48,7 +48,7 @@ pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error 
 }
 
 /// What the server says of itself, and what an operator can do about it.
-const ADVICE: [(&str, &str); 11] = [
+const ADVICE: [(&str, &str); 13] = [
     (
         "READONLY",
         "READONLY: the server is a replica and takes no writes",
@@ -67,7 +67,15 @@ const ADVICE: [(&str, &str); 11] = [
     ),
     (
         "MOVED",
-        "MOVED: the server is one node of a cluster, and its address was given as that of a single server",
+        "MOVED: the server is one node of a cluster: write its address as redis+cluster://host:port",
+    ),
+    (
+        "ASK",
+        "ASK: the key is on its way from one node of the cluster to another",
+    ),
+    (
+        "TRYAGAIN",
+        "TRYAGAIN: the keys are on their way from one node of the cluster to another",
     ),
     (
         "NOPERM",
@@ -119,6 +127,22 @@ pub(super) fn code(error: &RedisError) -> Option<&str> {
         ADVICE.iter().find(|(known, _)| *known == word)
     });
     inner.map_or(Some(code), |(known, _)| Some(known))
+}
+
+/// [`translate`], for a server that is known to be one node of a cluster.
+pub(super) fn translate_in_cluster(error: &RedisError, command_timeout: Duration) -> Error {
+    if code(error) == Some("MOVED") {
+        return Error::new(
+            ErrorKind::Unavailable,
+            "MOVED: another node of the cluster serves the key by now",
+        );
+    }
+    translate(error, command_timeout)
+}
+
+/// Another node of the cluster has what was asked for, now or soon.
+pub(super) fn is_elsewhere(error: &RedisError) -> bool {
+    matches!(code(error), Some("MOVED" | "ASK" | "TRYAGAIN"))
 }
 
 /// The server is of no use to anybody until this has changed, so the

@@ -300,6 +300,10 @@ impl Local {
     fn begin(&self, mode: Mode) {
         let generation = Generation::new(mode);
         self.generation.store(generation.0, Ordering::SeqCst);
+        self.begun();
+    }
+
+    fn begun(&self) {
         self.markers.forget_all();
         self.watch.wake_all();
     }
@@ -330,12 +334,31 @@ impl Listener for Local {
     }
 
     fn all_changed(&self) {
-        let mode = self.generation(Ordering::SeqCst).mode();
-        self.begin(mode);
+        // Only what has its own place in the order may say what mode it is: a
+        // loss that comes meanwhile must not be taken back.
+        let mut before = self.generation.load(Ordering::SeqCst);
+        loop {
+            let next = Generation::new(Generation(before).mode());
+            let begun = self.generation.compare_exchange(
+                before,
+                next.0,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            );
+            match begun {
+                Ok(_) => break,
+                Err(other) => before = other,
+            }
+        }
+        self.begun();
     }
 
     fn numbered(&self, number: u64) {
         self.markers.saw(number);
+    }
+
+    fn told_time(&self, millis: u64, round_trip: Duration) {
+        self.clock.follow(millis, round_trip);
     }
 
     fn lost(&self) {

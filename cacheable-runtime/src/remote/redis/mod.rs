@@ -7,26 +7,26 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, cmd, pipe};
+use redis::{Cmd, FromRedisValue, cmd, pipe};
 use tokio::runtime::Handle;
 
 use super::{Claimed, Expect, Numbers, Origin, Read, RemoteStore};
-use crate::conn::{Lane, Link};
+use crate::conn::{Group, Lane, Routes, slot, tag};
 use crate::error::{Error, ErrorKind};
 use crate::pattern::Pattern;
-use crate::sync::{BoxFuture, random, start};
+use crate::sync::{BoxFuture, all, random, start};
 use orphans::Orphans;
 pub(crate) use scripts::{PRELOADED, counter_key, counter_script};
 use scripts::{Range, SCRIPTS, marker_lives, millis, number, numbers};
 
 pub(crate) struct RedisStore {
-    link: Arc<Link>,
+    routes: Arc<Routes>,
     namespace: String,
     counter: String,
     /// What all markers, and the counter, begin with.
     markers: String,
     orphans: Arc<Orphans>,
-    /// Where the link lives.
+    /// Where the connections live.
     runtime: Handle,
 }
 
@@ -34,24 +34,30 @@ pub(crate) struct RedisStore {
 const PARKED: usize = 2 * 1024;
 
 impl RedisStore {
-    pub(crate) fn new(link: Arc<Link>, namespace: &str) -> Self {
+    pub(crate) fn new(routes: Arc<Routes>, namespace: &str) -> Self {
         let store = Self {
-            link,
+            routes,
             namespace: namespace.to_owned(),
             counter: counter_key(namespace),
             markers: format!("{namespace}tag:{{{namespace}tag}}:"),
             orphans: Arc::default(),
             runtime: Handle::current(),
         };
-        tokio::spawn(Arc::clone(&store.orphans).clear_up(Arc::downgrade(&store.link)));
+        tokio::spawn(Arc::clone(&store.orphans).clear_up(Arc::downgrade(&store.routes)));
         store
     }
 
     /// A key beside an entry's, in the same slot of a cluster.
     fn beside(&self, what: &str, key: &str) -> String {
         let namespace = &self.namespace;
-        if key.contains('{') {
+        if tag(key.as_bytes()).is_some() {
             format!("{namespace}{what}:{key}")
+        } else if key.contains(['{', '}']) {
+            // It cannot be a tag itself, so some number of its slot is.
+            let its = slot(key.as_bytes());
+            let number = (0_u32..).find(|number| slot(number.to_string().as_bytes()) == its);
+            let number = number.expect("there are more numbers than slots");
+            format!("{namespace}{what}:{{{number}}}:{key}")
         } else {
             format!("{namespace}{what}:{{{key}}}")
         }
@@ -64,14 +70,17 @@ impl RedisStore {
     /// Starts what must not wait, and takes note of a lease that it did not
     /// remove.
     fn abandon_later(&self, key: String, lease: &[u8], lane: Lane) {
-        let (link, orphans, lease) = (
-            Arc::clone(&self.link),
+        let (leg, orphans, lease) = (
+            self.routes.of(&key),
             Arc::clone(&self.orphans),
             lease.to_vec(),
         );
         start(Some(&self.runtime), async move {
             let script = &SCRIPTS.abandon;
-            let abandoned: Result<i64, _> = link.script(lane, script, &[&key], &[&lease]).await;
+            let abandoned = match leg {
+                Ok(leg) => leg.script::<i64, _>(lane, script, &[&key], &[&lease]).await,
+                Err(error) => Err(error),
+            };
             if let Err(error) = abandoned {
                 tracing::debug!(%error, "a lease was not removed yet");
                 orphans.add(key, lease);
@@ -96,8 +105,17 @@ impl RemoteStore for RedisStore {
         Box::pin(async move {
             let mut get = cmd("GET");
             get.arg(key);
+            let leg = self.routes.of(key)?;
             if markers.is_empty() {
-                return Ok((self.link.query(Lane::Reads, &get).await?, None));
+                return Ok((leg.query(Lane::Reads, &get).await?, None));
+            }
+            let to_markers = self.routes.of(&self.counter)?;
+            if !leg.is_same(&to_markers) {
+                // One after the other: what is promised is that the markers
+                // are read after the bytes, and no order holds between two
+                // nodes that are asked at once.
+                let bytes = leg.query(Lane::Reads, &get).await?;
+                return Ok((bytes, Some(self.numbers(markers).await?)));
             }
             let lives = marker_lives(markers);
             let lives: Vec<&[u8]> = lives.iter().map(String::as_bytes).collect();
@@ -105,8 +123,7 @@ impl RemoteStore for RedisStore {
                 .into_iter()
                 .chain(markers.iter().copied())
                 .collect();
-            let (bytes, answer): (_, Vec<String>) = self
-                .link
+            let (bytes, answer): (_, Vec<String>) = leg
                 .with_script(Lane::Reads, &get, &SCRIPTS.markers, &keys, &lives)
                 .await?;
             Ok((bytes, Some(numbers(&answer)?)))
@@ -121,7 +138,23 @@ impl RemoteStore for RedisStore {
             if keys.is_empty() {
                 return Ok(Vec::new());
             }
-            self.link.query(Lane::Reads, cmd("MGET").arg(keys)).await
+            let (groups, failed) = self.routes.groups(keys);
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            let each = groups.iter().map(|group| -> BoxFuture<'_, _> {
+                Box::pin(per_slot(group, Lane::Reads, "MGET", keys))
+            });
+            let answers = all(each.collect()).await;
+            let mut found = vec![None; keys.len()];
+            for (group, answer) in groups.iter().zip(answers) {
+                let answer: Vec<Vec<Option<Vec<u8>>>> = answer?;
+                let values = answer.into_iter().flatten();
+                for (number, value) in group.commands.iter().flatten().zip(values) {
+                    found[*number] = value;
+                }
+            }
+            Ok(found)
         })
     }
 
@@ -139,7 +172,8 @@ impl RemoteStore for RedisStore {
             if let Some(over) = &over {
                 arguments.extend([over.from.as_bytes(), over.to.as_bytes(), &over.bytes]);
             }
-            self.link
+            self.routes
+                .of(key)?
                 .script(Lane::Reads, &SCRIPTS.acquire, &[key], &arguments)
                 .await
         })
@@ -162,7 +196,8 @@ impl RemoteStore for RedisStore {
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
             let life = millis(life).to_string();
-            self.link
+            self.routes
+                .of(key)?
                 .script(
                     Lane::Reads,
                     &SCRIPTS.renew,
@@ -192,17 +227,16 @@ impl RemoteStore for RedisStore {
                 if inline { &value } else { &[][..] },
                 life.as_bytes(),
             ];
+            let leg = self.routes.of(key)?;
             let filled: i64 = if inline {
-                self.link
-                    .script(lane(from), &SCRIPTS.fill, &[key], &arguments)
+                leg.script(lane(from), &SCRIPTS.fill, &[key], &arguments)
                     .await?
             } else {
                 let parked = format!("{}:{:016x}", self.beside("parked", key), random());
                 let mut park = cmd("SET");
                 park.arg(&parked).arg(&value).arg("PX").arg(&life);
                 let keys = [key, &parked];
-                let ((), filled) = self
-                    .link
+                let ((), filled) = leg
                     .with_script(lane(from), &park, &SCRIPTS.fill, &keys, &arguments)
                     .await?;
                 filled
@@ -219,7 +253,8 @@ impl RemoteStore for RedisStore {
 
     fn release<'a>(&'a self, key: &'a str, lease: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            self.link
+            self.routes
+                .of(key)?
                 .script(Lane::Reads, &SCRIPTS.abandon, &[key], &[lease])
                 .await
         })
@@ -249,7 +284,8 @@ impl RemoteStore for RedisStore {
             let mark = self.mark(key);
             let keys = [key, &mark];
             let claimed: i64 = self
-                .link
+                .routes
+                .of(key)?
                 .script(Lane::Reads, &SCRIPTS.claim, &keys, &arguments)
                 .await?;
             Ok(match claimed {
@@ -274,13 +310,18 @@ impl RemoteStore for RedisStore {
         let Some(pause) = pause else {
             return self.abandon_later(mark, claim, Lane::Reads);
         };
-        let (link, claim) = (Arc::clone(&self.link), claim.to_vec());
+        let (leg, claim) = (self.routes.of(&mark), claim.to_vec());
         start(Some(&self.runtime), async move {
             let pause = millis(pause).to_string();
             let script = &SCRIPTS.renew;
             let arguments = [&claim, pause.as_bytes()];
-            let paused: Result<i64, _> =
-                link.script(Lane::Reads, script, &[&mark], &arguments).await;
+            let paused = match leg {
+                Ok(leg) => {
+                    leg.script::<i64, _>(Lane::Reads, script, &[&mark], &arguments)
+                        .await
+                }
+                Err(error) => Err(error),
+            };
             if let Err(error) = paused {
                 tracing::debug!(%error, "the pause after a failed refresh is not kept");
             }
@@ -294,7 +335,8 @@ impl RemoteStore for RedisStore {
         life: Duration,
     ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.link
+            self.routes
+                .of(key)?
                 .query(Lane::Removals, &set_command(key, &value, life))
                 .await
         })
@@ -308,11 +350,20 @@ impl RemoteStore for RedisStore {
             if entries.is_empty() {
                 return Ok(());
             }
-            let mut sets = pipe();
-            for (key, value, life) in entries {
-                sets.add_command(set_command(&key, &value, life)).ignore();
+            let keys: Vec<&str> = entries.iter().map(|(key, ..)| &**key).collect();
+            let (groups, mut failed) = self.routes.groups(&keys);
+            let each = groups.iter().map(|group| -> BoxFuture<'_, _> {
+                let mut sets = pipe();
+                for number in group.commands.iter().flatten() {
+                    let (key, value, life) = &entries[*number];
+                    sets.add_command(set_command(key, value, *life)).ignore();
+                }
+                Box::pin(async move { group.leg.pipeline::<()>(Lane::Removals, &sets).await })
+            });
+            for answer in all(each.collect()).await {
+                failed = answer.err().or(failed);
             }
-            self.link.pipeline(Lane::Removals, &sets).await
+            failed.map_or(Ok(()), Err)
         })
     }
 
@@ -321,9 +372,19 @@ impl RemoteStore for RedisStore {
             if keys.is_empty() {
                 return Ok(0);
             }
-            self.link
-                .query(Lane::Removals, cmd("UNLINK").arg(keys))
-                .await
+            let (groups, mut failed) = self.routes.groups(keys);
+            let each = groups.iter().map(|group| -> BoxFuture<'_, _> {
+                Box::pin(per_slot(group, Lane::Removals, "UNLINK", keys))
+            });
+            let mut removed = 0;
+            for answer in all(each.collect()).await {
+                let answer: Result<Vec<u64>, _> = answer;
+                match answer {
+                    Ok(counts) => removed += counts.into_iter().sum::<u64>(),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            failed.map_or(Ok(removed), Err)
         })
     }
 
@@ -345,7 +406,8 @@ impl RemoteStore for RedisStore {
                 .chain(markers.iter().copied())
                 .collect();
             let answer: Vec<String> = self
-                .link
+                .routes
+                .of(&self.counter)?
                 .script(Lane::Reads, &SCRIPTS.markers, &keys, &lives)
                 .await?;
             numbers(&answer)
@@ -367,7 +429,8 @@ impl RemoteStore for RedisStore {
                 .chain(markers.iter().copied())
                 .collect();
             let raised: String = self
-                .link
+                .routes
+                .of(&self.counter)?
                 .script(Lane::Removals, &SCRIPTS.remove_tags, &keys, &arguments)
                 .await?;
             number(&raised)
@@ -377,7 +440,8 @@ impl RemoteStore for RedisStore {
     fn life<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {
         Box::pin(async move {
             let left: i64 = self
-                .link
+                .routes
+                .of(key)?
                 .query(Lane::Removals, cmd("PTTL").arg(key))
                 .await?;
             Ok(match left {
@@ -391,12 +455,37 @@ impl RemoteStore for RedisStore {
     }
 
     fn overdue(&self) {
-        self.link.overdue();
+        self.routes.overdue();
     }
 
     fn usable(&self) -> BoxFuture<'_, bool> {
-        Box::pin(self.link.usable())
+        Box::pin(self.routes.usable())
     }
+}
+
+/// One command over several keys; in a cluster one for each slot, in one
+/// piece for each node.
+async fn per_slot<T: FromRedisValue>(
+    group: &Group,
+    lane: Lane,
+    name: &str,
+    keys: &[String],
+) -> Result<Vec<T>, Error> {
+    let command = |numbers: &[usize]| {
+        let mut command = cmd(name);
+        for number in numbers {
+            command.arg(&keys[*number]);
+        }
+        command
+    };
+    if let [numbers] = &group.commands[..] {
+        return Ok(vec![group.leg.query(lane, &command(numbers)).await?]);
+    }
+    let mut commands = pipe();
+    for numbers in &group.commands {
+        commands.add_command(command(numbers));
+    }
+    group.leg.pipeline(lane, &commands).await
 }
 
 fn set_command(key: &str, value: &[u8], life: Duration) -> Cmd {

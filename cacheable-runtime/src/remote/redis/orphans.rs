@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::scripts::SCRIPTS;
-use crate::conn::{Lane, Link};
+use crate::conn::{Lane, Routes};
 use crate::sync::lock;
 
 /// Leases of this process that nobody will fill, and that could not be removed.
@@ -30,22 +30,30 @@ impl Orphans {
         self.added.notify_one();
     }
 
-    pub(super) async fn clear_up(self: Arc<Self>, link: Weak<Link>) {
+    pub(super) async fn clear_up(self: Arc<Self>, routes: Weak<Routes>) {
         loop {
             let first = lock(&self.leases).front().cloned();
             let Some((key, lease)) = first else {
                 self.added.notified().await;
                 continue;
             };
-            let Some(link) = link.upgrade() else { return };
-            if !link.usable().await {
+            let Some(routes) = routes.upgrade() else {
+                return;
+            };
+            if !routes.usable().await {
                 return;
             }
-            let script = &SCRIPTS.abandon;
-            let gone: Result<i64, _> = link.script(Lane::Reads, script, &[&key], &[&lease]).await;
-            if gone.is_ok() {
-                lock(&self.leases).retain(|orphan| orphan.1 != lease);
-            } else {
+            let gone = async {
+                let script = &SCRIPTS.abandon;
+                let leg = routes.of(&key)?;
+                leg.script::<i64, _>(Lane::Reads, script, &[&key], &[&lease])
+                    .await
+            };
+            let gone = gone.await.is_ok();
+            lock(&self.leases).retain(|orphan| orphan.1 != lease);
+            if !gone {
+                // Last, since another node may take the next one.
+                lock(&self.leases).push_back((key, lease));
                 // Whatever the reason, it does not go away by asking faster.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

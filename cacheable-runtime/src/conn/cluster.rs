@@ -1,0 +1,476 @@
+//! The primaries of a cluster: one link to each, and who serves which slot.
+//!
+//! The map of the slots is asked for by `CLUSTER SLOTS` every second, and as
+//! soon as something hints that it is old. A map that differs is a new *epoch*:
+//! links to new primaries are opened, keys are routed by the new map, then
+//! level 1 is cleared, then links to those that are gone are closed.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use redis::{AsyncConnectionConfig, Client, RedisResult, Value, cmd};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::address::Address;
+use super::fault::{code, translate_in_cluster};
+use super::slots::{Itself, NOBODY, SlotMap, slot};
+use super::together::Together;
+use super::{Greeting, Lane, Link, Timeouts};
+use crate::bus::Listener;
+use crate::error::{Error, ErrorKind};
+use crate::sync::{BoxFuture, all, unique};
+
+pub(crate) struct Cluster {
+    seeds: Vec<Address>,
+    timeouts: Timeouts,
+    greeting: Greeting,
+    /// A command that is given up after so long was late.
+    late: Duration,
+    together: Arc<Together>,
+    topology: RwLock<Arc<Topology>>,
+    /// Something hints that the map is old.
+    outdated: Arc<Notify>,
+    /// Held while a map is asked for and put in force.
+    learning: tokio::sync::Mutex<()>,
+    asked: AtomicUsize,
+    closed: AtomicBool,
+}
+
+/// The slots and their nodes, as known at one time.
+pub(crate) struct Topology {
+    /// Unlike that of any other.
+    epoch: u64,
+    /// `None`: nobody has told it yet, for this reason.
+    map: Result<SlotMap, Error>,
+    /// Of the primaries in the map, in their order.
+    nodes: Vec<Node>,
+}
+
+#[derive(Clone)]
+struct Node {
+    link: Arc<Link>,
+    member: u64,
+}
+
+/// How the cluster is after all of its keys were walked over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// Each slot was where it is all the time.
+    Unchanged,
+    /// So it was, but keys are on their way from one node to another.
+    Migrating,
+    Changed,
+}
+
+/// How often the map is asked for; what a hint brings forward.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Hints that come so soon after another are one.
+const PAUSE: Duration = Duration::from_millis(100);
+/// So many nodes are asked at once; what most of them say is believed.
+const ASKED: usize = 3;
+
+impl Cluster {
+    /// Asks for the map and opens the links, for as long as `patience`; then
+    /// goes on in the background.
+    pub(crate) async fn open(
+        seeds: Vec<Address>,
+        timeouts: Timeouts,
+        greeting: Greeting,
+        listener: Arc<dyn Listener>,
+        late: Duration,
+        patience: Duration,
+    ) -> Arc<Self> {
+        let cluster = Arc::new(Self {
+            seeds,
+            timeouts,
+            greeting,
+            late,
+            together: Together::new(listener),
+            topology: RwLock::new(Arc::new(Topology::unknown(Error::new(
+                ErrorKind::Unavailable,
+                "no node of the cluster has told who serves what yet",
+            )))),
+            outdated: Arc::new(Notify::new()),
+            learning: tokio::sync::Mutex::default(),
+            asked: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+        });
+        let first = async {
+            drop(cluster.refresh().await);
+            for node in &cluster.topology().nodes {
+                node.link.attempted(patience).await;
+            }
+        };
+        drop(timeout(patience, first).await);
+        let outdated = Arc::clone(&cluster.outdated);
+        tokio::spawn(keep_up(Arc::downgrade(&cluster), outdated));
+        cluster
+    }
+
+    pub(crate) fn topology(&self) -> Arc<Topology> {
+        let topology = self.topology.read();
+        Arc::clone(&topology.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn publish(&self, topology: Topology) {
+        let present = self.topology.write();
+        *present.unwrap_or_else(PoisonError::into_inner) = Arc::new(topology);
+    }
+
+    /// The link to who serves a key.
+    pub(crate) fn of(&self, key: &[u8]) -> Result<Arc<Link>, Error> {
+        self.topology().link_of(slot(key))
+    }
+
+    pub(crate) fn late(&self) -> Duration {
+        self.late
+    }
+
+    /// The seeds, without secrets.
+    pub(crate) fn server(&self) -> String {
+        let seeds: Vec<String> = self.seeds.iter().map(Address::to_string).collect();
+        seeds.join(", ")
+    }
+
+    /// The first reason why some keys cannot be reached now.
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        let topology = self.topology();
+        if let Err(error) = topology.links() {
+            return Some(error);
+        }
+        topology.nodes.iter().find_map(|node| {
+            let error = node.link.trouble()?;
+            let server = node.link.server();
+            Some(Error::new(error.kind(), format!("{error} ({server})")))
+        })
+    }
+
+    /// Waits until some keys can be reached. `false`: never again.
+    pub(crate) async fn usable(&self) -> bool {
+        loop {
+            let topology = self.topology();
+            let troubles = topology.nodes.iter().map(|node| node.link.trouble());
+            let mut ended = 0;
+            for trouble in troubles {
+                match trouble {
+                    None => return true,
+                    Some(error) if error.kind() == ErrorKind::ShutDown => ended += 1,
+                    Some(_) => {}
+                }
+            }
+            if self.closed.load(Ordering::SeqCst) || (ended > 0 && ended == topology.nodes.len()) {
+                return false;
+            }
+            tokio::time::sleep(PAUSE / 2).await;
+        }
+    }
+
+    /// Asks for the map and puts it in force.
+    pub(crate) async fn refresh(&self) -> Result<(), Error> {
+        let _alone = self.learning.lock().await;
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::new(
+                ErrorKind::ShutDown,
+                "the runtime has been shut down",
+            ));
+        }
+        match self.learn().await {
+            Ok(map) => {
+                self.put_in_force(map);
+                Ok(())
+            }
+            Err(error) => {
+                if self.topology().map.is_err() {
+                    self.publish(Topology::unknown(error.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What most of some nodes say that are linked and well; else what the
+    /// first says that answers a stranger.
+    async fn learn(&self) -> Result<SlotMap, Error> {
+        let topology = self.topology();
+        let well = topology.nodes.iter().map(|node| &node.link);
+        let mut well: Vec<_> = well.filter(|link| link.trouble().is_none()).collect();
+        if !well.is_empty() {
+            // Others each time, since one may be the last to know.
+            let turn = self.asked.fetch_add(1, Ordering::Relaxed) % well.len();
+            well.rotate_left(turn);
+            well.truncate(ASKED);
+            let ask = |link: &Arc<Link>| -> BoxFuture<'_, _> {
+                let link = Arc::clone(link);
+                Box::pin(async move { link.slots().await })
+            };
+            let answers = all(well.into_iter().map(ask).collect()).await;
+            let maps: Vec<SlotMap> = answers.into_iter().flatten().collect();
+            if let Some(map) = most(maps) {
+                return Ok(map);
+            }
+        }
+        let known = topology.nodes.iter().map(|node| node.link.address());
+        let mut strangers = tokio::task::JoinSet::new();
+        for address in self.seeds.iter().chain(known) {
+            strangers.spawn(ask_stranger(address.clone(), self.timeouts));
+        }
+        let mut failed = None;
+        while let Some(answer) = strangers.join_next().await {
+            match answer {
+                Ok(Ok(map)) => return Ok(map),
+                // A reason that a person must do something about says more
+                // than that nobody is there.
+                Ok(Err(error))
+                    if failed.is_none() || !matches!(error.kind(), ErrorKind::Unavailable) =>
+                {
+                    failed = Some(error);
+                }
+                _ => {}
+            }
+        }
+        Err(failed.unwrap_or_else(unserved))
+    }
+
+    fn put_in_force(&self, map: SlotMap) {
+        let before = self.topology();
+        if before.map.as_ref().ok() == Some(&map) {
+            return;
+        }
+        if !map.is_complete() {
+            tracing::warn!(server = %self.server(), "the cluster does not serve all of its slots");
+        }
+        // New members first: until they are up there is no trust, so that
+        // nothing is kept that comes over a link nobody vouches for.
+        let mut new = Vec::new();
+        let members: Vec<u64> = map
+            .primaries
+            .iter()
+            .enumerate()
+            .map(|(number, place)| {
+                let address = self.seeds[0].of_node(&place.host, place.port);
+                let mut known = before.nodes.iter();
+                if let Some(node) = known.find(|node| node.link.address().is_same(&address)) {
+                    return node.member;
+                }
+                let member = self.together.join();
+                let id = member.id;
+                new.push((number, address, member));
+                id
+            })
+            .collect();
+        // Every process of a namespace goes by the same node's time.
+        let timekeeper = map.owners[usize::from(slot(self.greeting.counter_key.as_bytes()))];
+        let timekeeper = members.get(usize::from(timekeeper)).copied();
+        self.together.appoint(timekeeper);
+        let mut nodes: Vec<Option<Node>> = members
+            .iter()
+            .map(|id| before.nodes.iter().find(|node| node.member == *id).cloned())
+            .collect();
+        for (number, address, member) in new {
+            let id = member.id;
+            let link = Link::start(
+                address,
+                self.timeouts,
+                self.greeting.clone(),
+                Arc::new(member),
+                Some(Arc::clone(&self.outdated)),
+            );
+            nodes[number] = Some(Node {
+                link: Arc::new(link),
+                member: id,
+            });
+        }
+        let gone: Vec<Arc<Link>> = before
+            .nodes
+            .iter()
+            .filter(|node| !members.contains(&node.member))
+            .map(|node| Arc::clone(&node.link))
+            .collect();
+        tracing::info!(
+            server = %self.server(),
+            primaries = members.len(),
+            gone = gone.len(),
+            "the cluster's slots are served by other nodes than before"
+        );
+        // The routes before the clear: whoever takes a ticket after it asks
+        // those who serve the key now.
+        self.publish(Topology {
+            epoch: unique(),
+            map: Ok(map),
+            nodes: nodes.into_iter().flatten().collect(),
+        });
+        self.together.reform(&members);
+        for link in gone {
+            tokio::spawn(async move { link.close().await });
+        }
+    }
+
+    /// Whether every slot is, and by the word of its own node, where
+    /// `topology` says.
+    pub(crate) async fn since(&self, topology: &Topology) -> Result<Since, Error> {
+        self.refresh().await?;
+        if self.topology().epoch != topology.epoch {
+            return Ok(Since::Changed);
+        }
+        let map = topology.map()?;
+        let ask = |(number, node): (usize, &Node)| -> BoxFuture<'_, _> {
+            let link = Arc::clone(&node.link);
+            Box::pin(async move {
+                let nodes: String = link
+                    .query(Lane::Removals, cmd("CLUSTER").arg("NODES"))
+                    .await?;
+                Ok::<_, Error>(match Itself::read(&nodes) {
+                    Some(itself) if itself.ranges == map.ranges_of(number) => {
+                        if itself.migrates {
+                            Since::Migrating
+                        } else {
+                            Since::Unchanged
+                        }
+                    }
+                    _ => Since::Changed,
+                })
+            })
+        };
+        let answers = all(topology.nodes.iter().enumerate().map(ask).collect()).await;
+        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let worst = [Since::Changed, Since::Migrating]
+            .into_iter()
+            .find(|since| answers.contains(since));
+        Ok(worst.unwrap_or(Since::Unchanged))
+    }
+
+    /// Closes all links for good.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let _alone = self.learning.lock().await;
+        let topology = self.topology();
+        let close = |node: &Node| -> BoxFuture<'_, ()> {
+            let link = Arc::clone(&node.link);
+            Box::pin(async move { link.close().await })
+        };
+        all(topology.nodes.iter().map(close).collect()).await;
+    }
+}
+
+impl Topology {
+    fn unknown(why: Error) -> Self {
+        Self {
+            epoch: unique(),
+            map: Err(why),
+            nodes: Vec::new(),
+        }
+    }
+
+    fn map(&self) -> Result<&SlotMap, Error> {
+        self.map.as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The link to who serves a slot.
+    pub(crate) fn link_of(&self, slot: u16) -> Result<Arc<Link>, Error> {
+        let owner = self.map()?.owners[usize::from(slot)];
+        let node = self.nodes.get(usize::from(owner)).ok_or_else(unserved)?;
+        Ok(Arc::clone(&node.link))
+    }
+
+    /// All links, if together they serve every slot.
+    pub(crate) fn links(&self) -> Result<Vec<Arc<Link>>, Error> {
+        if !self.map()?.is_complete() {
+            return Err(unserved());
+        }
+        let links = self.nodes.iter().map(|node| Arc::clone(&node.link));
+        Ok(links.collect())
+    }
+}
+
+fn unserved() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the cluster does not serve all of its slots: see `CLUSTER INFO` on its nodes",
+    )
+}
+
+async fn keep_up(cluster: Weak<Cluster>, outdated: Arc<Notify>) {
+    loop {
+        let hinted = timeout(INTERVAL, outdated.notified()).await.is_ok();
+        let Some(cluster) = cluster.upgrade() else {
+            return;
+        };
+        match cluster.refresh().await {
+            Err(error) if error.kind() == ErrorKind::ShutDown => return,
+            Err(error) => tracing::debug!(%error, "nobody tells who serves what"),
+            Ok(()) => {}
+        }
+        drop(cluster);
+        if hinted {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// The map that most agree on; of several, the last.
+fn most(maps: Vec<SlotMap>) -> Option<SlotMap> {
+    let votes = |map: &SlotMap| maps.iter().filter(|other| *other == map).count();
+    let best = maps.iter().max_by_key(|map| votes(map)).cloned();
+    best
+}
+
+/// Asks a node for the map over a connection of its own.
+async fn ask_stranger(address: Address, timeouts: Timeouts) -> Result<SlotMap, Error> {
+    let ask = async {
+        let client = Client::open(address.info().clone())?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(Some(timeouts.command));
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        let answer: Value = cmd("CLUSTER")
+            .arg("SLOTS")
+            .query_async(&mut connection)
+            .await?;
+        RedisResult::Ok(answer)
+    };
+    let answer = match timeout(timeouts.connect, ask).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) if code(&error) == Some("ERR") => return Err(no_cluster()),
+        Ok(Err(error)) => return Err(translate_in_cluster(&error, timeouts.command)),
+        Err(_) => {
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                format!("no connection within {:?}", timeouts.connect),
+            ));
+        }
+    };
+    read(&answer, &address)
+}
+
+fn read(answer: &Value, address: &Address) -> Result<SlotMap, Error> {
+    let map = SlotMap::read(answer, address.host()).ok_or_else(no_cluster)?;
+    if map.primaries.len() >= usize::from(NOBODY) || map.primaries.is_empty() {
+        return Err(unserved());
+    }
+    Ok(map)
+}
+
+fn no_cluster() -> Error {
+    Error::new(
+        ErrorKind::Server,
+        "the server is no node of a cluster: write its address as redis://host:port",
+    )
+}
+
+impl Link {
+    /// Who serves what, as this node knows it.
+    async fn slots(&self) -> Result<SlotMap, Error> {
+        let answer = self
+            .query(Lane::Removals, cmd("CLUSTER").arg("SLOTS"))
+            .await?;
+        read(&answer, self.address())
+    }
+}
