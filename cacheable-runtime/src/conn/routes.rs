@@ -194,7 +194,9 @@ impl Leg {
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<(T, U), Error> {
-        let answers = self.link.with_script(lane, command, script, keys, arguments);
+        let answers = self
+            .link
+            .with_script(lane, command, script, keys, arguments);
         self.watched(answers).await
     }
 }

@@ -114,7 +114,13 @@ fn read_range(range: &Value, asked: &str) -> Option<(usize, usize, Place)> {
     let Value::Array(fields) = range else {
         return None;
     };
-    let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &fields[..] else {
+    let [
+        Value::Int(first),
+        Value::Int(last),
+        Value::Array(primary),
+        ..,
+    ] = &fields[..]
+    else {
         return None;
     };
     let [host, Value::Int(port), ..] = &primary[..] else {
@@ -127,7 +133,12 @@ fn read_range(range: &Value, asked: &str) -> Option<(usize, usize, Place)> {
         _ => return None,
     };
     let place = Place {
-        host: if matches!(host, "" | "?") { asked } else { host }.to_owned(),
+        host: if matches!(host, "" | "?") {
+            asked
+        } else {
+            host
+        }
+        .to_owned(),
         port: u16::try_from(*port).ok()?,
     };
     let (first, last) = (usize::try_from(*first).ok()?, usize::try_from(*last).ok()?);

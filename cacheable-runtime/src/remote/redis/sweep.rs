@@ -130,8 +130,7 @@ impl Walk<'_> {
             // What the last step found goes while the next one looks.
             let both = async {
                 tokio::join!(
-                    self.leg
-                        .query::<(u64, Vec<Vec<u8>>)>(Lane::Removals, &scan),
+                    self.leg.query::<(u64, Vec<Vec<u8>>)>(Lane::Removals, &scan),
                     self.unlink(&found),
                 )
             };
