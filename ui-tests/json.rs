@@ -30,5 +30,5 @@ async fn an_entry_is_json_and_comes_back() {
     let entry = cache.inspect(Projects::named_key("quilt")).await.unwrap();
     assert_eq!(entry.unwrap().codec, Some(CodecId::Json));
     assert_eq!(projects.named("quilt").await.unwrap(), loaded);
-    assert_eq!(projects.0.observe().method("project.named").hits_remote, 1);
+    assert_eq!(projects.0.observe().method("project.named").hits_local, 1);
 }

@@ -30,6 +30,15 @@ pub(crate) struct ProcessClock {
 /// An answer that took longer says too little about when it was given.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
 
+/// One moment, in both reckonings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// In the store's time.
+    pub(crate) now: Millis,
+    /// On the clock of this process.
+    pub(crate) monotonic: Millis,
+}
+
 impl Clock {
     pub(crate) fn process() -> Self {
         let since_epoch = SystemTime::now()
@@ -53,12 +62,26 @@ impl Clock {
         }
     }
 
-    /// Milliseconds that no server sets: a time since this clock was made.
-    pub(crate) fn monotonic(&self) -> Millis {
-        self.monotonic_at(Instant::now())
+    /// Reads the clock once for both.
+    pub(crate) fn moment(&self) -> Moment {
+        match self {
+            Self::Process(clock) => {
+                let elapsed = clock.started.elapsed().as_millis();
+                let epoch = clock.epoch_at_start.load(Ordering::Relaxed);
+                let monotonic = u64::try_from(elapsed).unwrap_or(u64::MAX);
+                Moment {
+                    now: monotonic.saturating_add_signed(epoch),
+                    monotonic,
+                }
+            }
+            Self::Manual(clock) => Moment {
+                now: clock.now(),
+                monotonic: clock.now(),
+            },
+        }
     }
 
-    /// As [`monotonic`](Self::monotonic), for another moment.
+    /// What [`Moment::monotonic`] is at another moment.
     pub(crate) fn monotonic_at(&self, moment: Instant) -> Millis {
         match self {
             Self::Process(clock) => {

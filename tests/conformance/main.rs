@@ -4,14 +4,17 @@
 mod attributes;
 mod fence;
 mod flight;
+mod freshness;
 mod handle_clear;
 mod handle_keys;
 mod handle_load;
 mod handle_values;
 mod interleavings;
+mod local;
 mod source;
 mod standstills;
 mod stores;
+mod tags;
 
 /// Makes each case, an `async fn(Store)`, a test on every store.
 macro_rules! on_every_store {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cacheable_runtime::{Builder, Runtime};
+use cacheable_runtime::{Builder, ManualClock, Runtime};
 use cacheable_tests::RedisServer;
 
 /// Long enough to be there when the test ends.
@@ -53,6 +53,29 @@ impl Store {
         }
     }
 
+    /// A runtime, and what makes time pass for it; an embedded one has its own
+    /// entries.
+    pub(crate) async fn timed(&self) -> (Runtime, Time) {
+        let clock = match self.place {
+            Place::Embedded(_) => Some(ManualClock::new()),
+            Place::Redis(_) => None,
+        };
+        let adjust = |builder: Builder| match &clock {
+            Some(clock) => builder.clock(clock),
+            None => builder,
+        };
+        (self.runtime_with(adjust).await, Time(clock))
+    }
+
+    /// What another process would have that shares this runtime's entries: the
+    /// same runtime where there can be no other.
+    pub(crate) async fn beside(&self, runtime: &Runtime) -> Runtime {
+        match self.place {
+            Place::Embedded(_) => runtime.clone(),
+            Place::Redis(_) => self.runtime().await,
+        }
+    }
+
     /// A runtime of this kind with settings of its own; an embedded one has
     /// its own entries, too.
     pub(crate) async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
@@ -67,5 +90,18 @@ impl Store {
         };
         let runtime = adjust(builder).build().await;
         runtime.expect("the settings are right, and the shared server is up")
+    }
+}
+
+/// Time that passes at once, or as it does where a server keeps it.
+#[derive(Clone)]
+pub(crate) struct Time(Option<ManualClock>);
+
+impl Time {
+    pub(crate) async fn pass(&self, duration: Duration) {
+        match &self.0 {
+            Some(clock) => clock.advance(duration),
+            None => tokio::time::sleep(duration).await,
+        }
     }
 }

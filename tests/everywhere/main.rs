@@ -3,5 +3,6 @@
 mod auto_traits;
 mod axum_handlers;
 pub mod lints;
+mod spans;
 mod tidy;
 mod tonic_services;

@@ -334,8 +334,14 @@ fn is_there(path: &[&str]) -> bool {
         "everywhere" => ("tests/everywhere", modules.to_vec()),
         "fleet" => ("tests/fleet", modules.to_vec()),
         "faults" => ("tests/faults", modules.to_vec()),
+        "model" => ("tests/model", modules.to_vec()),
         _ => return false,
     };
+    // A whole file.
+    let file = format!("{folder}/{}", [&modules[..], &[*test]].concat().join("/"));
+    if Path::new(ROOT).join(format!("{file}.rs")).exists() {
+        return true;
+    }
     // `tests` at the end may be a module inside of the file.
     let within = modules.strip_suffix(&["tests"]).unwrap_or(&modules);
     [&modules[..], within].iter().any(|modules| {

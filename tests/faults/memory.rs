@@ -74,6 +74,61 @@ async fn evicting() {
     drill.during(fault).await.recovers().await;
 }
 
+/// A snapshot failed, so the server takes no writes: `MISCONF`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disk_failed() {
+    let server = RedisServer::start_with(&["--save", "3600 1"]);
+    let proxy = Proxy::to(&server);
+    let drill = Drill::through(&proxy, "no snapshot, MISCONF").await;
+    let fault = async {
+        block_in_place(|| server.lose_directory());
+        again_and_again(lasting(), Duration::from_millis(100), || {
+            // It may be at it already.
+            let mut admin = server.connect();
+            let _: redis::RedisResult<()> = redis::cmd("BGSAVE").query(&mut admin);
+        })
+        .await;
+        let refused = block_in_place(|| refusal(&server));
+        assert_eq!(refused.as_deref(), Some("MISCONF"));
+        block_in_place(|| {
+            let setting = "stop-writes-on-bgsave-error";
+            server.command::<()>(&["CONFIG", "SET", setting, "no"]);
+        });
+    };
+    drill.during(fault).await.recovers().await;
+}
+
+/// Too few replicas listen, so the server takes no writes: `NOREPLICAS`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_missing() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let drill = Drill::through(&proxy, "too few replicas, NOREPLICAS").await;
+    let wanted = |replicas: &str| {
+        let setting = "min-replicas-to-write";
+        server.command::<()>(&["CONFIG", "SET", setting, replicas]);
+    };
+    let fault = async {
+        block_in_place(|| wanted("1"));
+        assert_eq!(
+            block_in_place(|| refusal(&server)).as_deref(),
+            Some("NOREPLICAS")
+        );
+        tokio::time::sleep(lasting()).await;
+        block_in_place(|| wanted("0"));
+    };
+    drill.during(fault).await.recovers().await;
+}
+
+/// What a write is refused with.
+fn refusal(server: &RedisServer) -> Option<String> {
+    let mut connection = server.connect();
+    let set: redis::RedisResult<()> = redis::cmd("SET")
+        .arg(&["refused", "1"])
+        .query(&mut connection);
+    set.err().and_then(|error| error.code().map(str::to_owned))
+}
+
 /// Lets the server have so much more than it uses now.
 fn limit(server: &RedisServer, more: u64) {
     let limit = figure(server, "memory", "used_memory") + more;

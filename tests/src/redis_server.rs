@@ -151,6 +151,11 @@ impl RedisServer {
         *process = started;
     }
 
+    /// Takes away the directory that the server writes its snapshots to.
+    pub fn lose_directory(&self) {
+        fs::remove_dir_all(self.directory.path()).expect("it is there");
+    }
+
     /// Stops the server in its tracks, connections open, until the returned value is dropped.
     pub fn pause(&self) -> Paused<'_> {
         self.signal(Signal::STOP);

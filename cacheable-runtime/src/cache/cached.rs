@@ -186,6 +186,14 @@ impl Cached {
         self.engine.local().fill(local_key, entry);
     }
 
+    /// Whether level 1 answers with this version of the entry.
+    pub(crate) fn is_kept_here(&self, serial: u64) -> bool {
+        let moment = self.engine.clock().moment();
+        let local = self.engine.local();
+        let entry = self.local_key.and_then(|key| local.get(key, moment));
+        entry.is_some_and(|entry| entry.serial == serial)
+    }
+
     pub(crate) fn not_stored(&self, error: &dyn std::fmt::Display) {
         self.counters.not_stored();
         self.engine.observe().once(self.location.path, "kept", || {

@@ -16,17 +16,17 @@ use super::cached::Cached;
 use super::flight::Landing;
 use super::load::Load;
 use super::read::Found;
-use super::refresh::handed_over;
-use super::shape::{CachedShape, Divided};
+use super::settle::{behind, refresh_behind, restore, settle};
+use super::shape::CachedShape;
 use super::site::Site;
 use super::tags::{Tags, add, keep_all, never_late, no_tags, tag};
-use crate::codec::{self, CodecChoice, CodecId, DecodeError, Hidden, Schema};
+use crate::codec::{self, CodecChoice, CodecId, DecodeError, Schema};
 use crate::error::Error;
 use crate::key::KeyWriter;
 use crate::local::{Entry, Shared};
 use crate::observe::Outcome;
 use crate::policy::Rules;
-use crate::sync::{BoxFuture, start};
+use crate::sync::BoxFuture;
 
 /// One call, ready to run.
 #[must_use = "a call does nothing until it is run"]
@@ -57,9 +57,10 @@ impl Call {
         }
         let identity = site.identity(closure);
         let local_key = engine.local_key(&site.rules, identity, &key);
-        let local = local_key.and_then(|local_key| engine.local().get(local_key));
+        let moment = engine.clock().moment();
+        let local = local_key.and_then(|local_key| engine.local().get(local_key, moment));
         if let Some(entry) = &local
-            && engine.clock().now() < entry.settled
+            && moment.now < entry.settled
         {
             return Self::from(State::Hit(local.expect("it was just looked at")));
         }
@@ -285,7 +286,7 @@ impl Call {
                     return body.await;
                 };
                 let engine = load.call().engine.clone();
-                start(engine.runtime(), async move {
+                behind(&engine, async move {
                     let body = std::pin::pin!(body);
                     // An error, too, is the end of it: it is counted.
                     drop(settle::<S, F, U, G>(load, body, unless, tags).await);
@@ -351,86 +352,6 @@ enum Look {
     Run,
     Refresh(Box<Load>, Landing),
     Load(Box<Load>),
-}
-
-/// Runs the body to its end and keeps what it returns. `None`: there is
-/// nothing to return, since its time was up; or it failed, and the caller of a
-/// refresh has something better.
-async fn settle<S, F, U, G>(
-    mut load: Box<Load>,
-    body: Pin<&mut F>,
-    unless: U,
-    tags: G,
-) -> Option<S::Return>
-where
-    S: CachedShape,
-    F: Future<Output = S::Return>,
-    U: FnOnce(&S::Stored) -> bool,
-    G: FnOnce(&S::Stored, &mut Tags),
-{
-    let Some(returned) = load.drive(body).await else {
-        if !load.is_refresh() && load.has_fallback() {
-            return restore::<S>(Box::pin(load.fall_back()).await);
-        }
-        load.failed();
-        return None;
-    };
-    let divided = match S::divide(returned) {
-        Divided::Value(kept) => Some(kept),
-        Divided::Absent => None,
-        // Nothing is awaited while there is an error.
-        Divided::Failed(failed) => {
-            if load.is_refresh() {
-                load.failed();
-                return None;
-            }
-            if !load.has_fallback() {
-                load.failed();
-                return Some(failed);
-            }
-            drop(failed);
-            load.fail();
-            None
-        }
-    };
-    let Some(kept) = divided else {
-        if load.is_failed() {
-            return restore::<S>(Box::pin(load.fall_back()).await);
-        }
-        Box::pin(load.absent()).await;
-        return S::absent();
-    };
-    let value = S::value(&kept);
-    let share = || S::share(&kept) as Shared;
-    match codec::hidden(value) {
-        // A shape that has a nothing of its own would restore that one.
-        Hidden::None if S::absent().is_none() => Box::pin(load.absent()).await,
-        Hidden::Err => load.failed(),
-        _ if unless(value) => Box::pin(load.unkept(|| Some(share()))).await,
-        _ => {
-            let mut named = Tags::default();
-            tags(value, &mut named);
-            let named = named.finish(&load.call().tags);
-            let encoded = load.call().encode(value);
-            Box::pin(load.store(encoded, named, share)).await;
-        }
-    }
-    Some(S::rejoin(kept))
-}
-
-/// What the method returns for what the cache has. `None`: it is not of the
-/// method's type.
-fn restore<S: CachedShape>(landing: Landing) -> Option<S::Return> {
-    match landing {
-        Some(value) => Some(S::restore(value.downcast().ok()?)),
-        None => S::absent().or_else(|| Some(S::restore(Arc::new(codec::none()?)))),
-    }
-}
-
-/// Refreshes in the background, by one more call of the method.
-fn refresh_behind(load: Box<Load>, again: BoxFuture<'static, ()>) {
-    let engine = load.call().engine.clone();
-    start(engine.runtime(), handed_over(load, again));
 }
 
 fn refuse(engine: &Engine, site: &'static Site, error: &Error) {

@@ -1,28 +1,19 @@
-//! Removing what a write made old.
-//!
-//! Order is everything here. Flights that an invalidation covers are
-//! dispersed before the removal is sent, so that their leaders store nothing
-//! after it. Those that began since are dispersed when the store has answered,
-//! if they are still at their look-up: it may have found the old entry, and a
-//! caller who comes after the invalidation must not share it.
+//! `#[cache_invalidate]`: a removal after the method has succeeded.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::Engine;
-use super::budget::Budget;
+use super::removal::{How, Sweep, Targets};
 use super::shape::{Divided, FallibleShape, Shape};
 use super::site::{Location, MethodKey};
-use super::tags::{marker_of_prefix, marker_of_tag, tag, whole_prefix};
-use crate::error::{Error, ErrorKind};
+use super::tags::{marker_of_tag, tag};
+use crate::error::Error;
 use crate::key::KeyWriter;
 use crate::observe::Counters;
 use crate::pattern::Pattern;
-use crate::sync::{detached, lock};
 
 /// A `#[cache_invalidate]` method: a static in its expansion.
 #[derive(Debug)]
@@ -74,58 +65,6 @@ struct Begun {
     /// The first target that could not be made; the others are still removed.
     refused: Option<Error>,
     before: bool,
-}
-
-/// What to remove, namespace included.
-#[derive(Clone, Default)]
-pub(crate) struct Targets {
-    pub(crate) keys: Vec<String>,
-    /// To be walked for.
-    pub(crate) patterns: Vec<Pattern>,
-    pub(crate) prefixes: Vec<Prefix>,
-    /// By the names of their markers.
-    pub(crate) tags: Vec<String>,
-}
-
-/// All entries `cache:<prefix>:…`: they have a marker, like those of a tag.
-#[derive(Clone)]
-pub(crate) struct Prefix {
-    pub(crate) pattern: Pattern,
-    pub(crate) marker: String,
-}
-
-impl Targets {
-    pub(crate) fn of_keys(keys: Vec<String>) -> Self {
-        Self {
-            keys,
-            ..Self::default()
-        }
-    }
-
-    /// Adds a pattern, in the way that it is removed fastest.
-    pub(crate) fn add(&mut self, engine: &Engine, pattern: &Pattern) {
-        let full = engine.full_pattern(pattern);
-        match whole_prefix(pattern) {
-            Some(prefix) => self.prefixes.push(Prefix {
-                marker: marker_of_prefix(&engine.settings().namespace, prefix),
-                pattern: full,
-            }),
-            None => self.patterns.push(full),
-        }
-    }
-
-    pub(crate) fn markers(&self) -> impl Iterator<Item = &str> {
-        let prefixes = self.prefixes.iter().map(|prefix| &*prefix.marker);
-        prefixes.chain(self.tags.iter().map(String::as_str))
-    }
-
-    /// Whether `key` goes, as far as its name tells.
-    fn cover(&self, key: &str) -> bool {
-        let whole = self.prefixes.iter().map(|prefix| &prefix.pattern);
-        let mut patterns = self.patterns.iter().chain(whole);
-        self.keys.iter().any(|covered| covered == key)
-            || patterns.any(|pattern| pattern.matches(key.as_bytes()))
-    }
 }
 
 impl Invalidate {
@@ -278,194 +217,6 @@ impl Begun {
             );
         }
         result
-    }
-}
-
-/// What is done about the memory of entries that a marker has removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sweep {
-    /// It is freed behind the caller.
-    Behind,
-    /// It is freed before the caller goes on, who is told how much there was.
-    Awaited,
-}
-
-/// How a removal is carried out.
-#[derive(Clone, Copy)]
-pub(crate) struct How {
-    /// `None`: nothing is done about it.
-    pub(crate) sweep: Option<Sweep>,
-    /// How long the store may take for one step; `None` for as long as any
-    /// command may.
-    pub(crate) limit: Option<Duration>,
-}
-
-impl How {
-    /// As a caller who asked for nothing but the removal can wait for it.
-    pub(crate) const PATIENT: Self = Self {
-        sweep: None,
-        limit: None,
-    };
-}
-
-impl Engine {
-    /// Removes entries and leases, and says how many there were. Once polled
-    /// it is carried out even if the caller goes away: the write it answers
-    /// to has happened. What cannot be done now is done later.
-    pub(crate) async fn remove(&self, targets: Targets, how: How) -> Result<u64, Error> {
-        let engine = self.clone();
-        let removal = async move {
-            let _busy = engine.busy();
-            let removed = engine.remove_now(&targets, how).await;
-            if let Err(error) = &removed
-                && error.kind() != ErrorKind::ShutDown
-            {
-                engine.repair_later(&targets);
-            }
-            removed
-        };
-        detached(self.runtime(), removal).await.unwrap_or_else(|| {
-            Err(Error::new(
-                ErrorKind::ShutDown,
-                "the Tokio runtime of the cache stopped before the invalidation was done",
-            ))
-        })
-    }
-
-    pub(crate) async fn remove_now(&self, targets: &Targets, how: How) -> Result<u64, Error> {
-        let How { sweep, limit } = how;
-        let covers = |key: &str| targets.cover(key);
-        self.flights().disperse(covers);
-        self.forget(targets);
-        let mut removed = 0;
-        let mut failed = None;
-        let mut note = |result: Result<u64, Error>| match result {
-            Ok(count) => removed += count,
-            // The others are still tried.
-            Err(error) => failed = Some(error),
-        };
-        let markers: Vec<&str> = targets.markers().collect();
-        if !markers.is_empty() {
-            note(self.raise(&markers, limit).await.map(|number| {
-                if sweep == Some(Sweep::Behind) {
-                    self.sweep_behind(&targets.prefixes, number);
-                }
-                0
-            }));
-        }
-        if !targets.keys.is_empty() {
-            note(
-                self.in_time(limit, self.remote().remove(&targets.keys))
-                    .await,
-            );
-        }
-        for pattern in &targets.patterns {
-            note(self.remote().sweep(pattern, None, limit).await);
-        }
-        if sweep == Some(Sweep::Awaited) {
-            for prefix in &targets.prefixes {
-                note(self.remote().sweep(&prefix.pattern, None, limit).await);
-            }
-        }
-        // Also after a failure: what was sent may have been done.
-        self.forget(targets);
-        self.flights().disperse_lookups(covers);
-        failed.map_or(Ok(removed), Err)
-    }
-
-    /// Level 1 keeps nothing of what is removed by its name.
-    fn forget(&self, targets: &Targets) {
-        for key in &targets.keys {
-            self.local().forget(key.as_bytes());
-        }
-        self.local().forget_matching(&targets.patterns);
-    }
-
-    /// Removes everything under these markers.
-    pub(crate) async fn raise(
-        &self,
-        markers: &[&str],
-        limit: Option<Duration>,
-    ) -> Result<u64, Error> {
-        let local = self.local();
-        let raising = self.remote().raise(markers, local.markers.counter());
-        let raised = self.in_time(limit, raising).await;
-        match &raised {
-            Ok(number) => {
-                local.markers.saw(*number);
-                for marker in markers {
-                    local.markers.of(marker).raise(*number);
-                }
-            }
-            // It may have been done all the same.
-            Err(_) => {
-                for marker in markers {
-                    local.markers.of(marker).forget();
-                }
-            }
-        }
-        // While one node of a cluster is away, tags are removed on another, and
-        // what is kept to shield its source knows nothing of tags.
-        local.distrust();
-        local.markers.removed();
-        self.flights().disperse_tagged_lookups();
-        raised
-    }
-
-    async fn in_time<T>(
-        &self,
-        limit: Option<Duration>,
-        answer: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        Budget::new(limit).spend(self, answer).await
-    }
-
-    /// Frees the memory of what a marker has removed, in no hurry. What was
-    /// loaded since stays.
-    fn sweep_behind(&self, prefixes: &[Prefix], number: u64) {
-        let Some(runtime) = self.runtime() else {
-            return;
-        };
-        for prefix in prefixes {
-            // One walk at a time for a prefix; a removal that comes meanwhile
-            // makes it begin again.
-            if !self.sweeps().begin(&prefix.pattern, number) {
-                continue;
-            }
-            let (engine, pattern) = (self.downgrade(), prefix.pattern.clone());
-            runtime.spawn(async move {
-                while let Some(engine) = engine.upgrade() {
-                    let Some(number) = engine.sweeps().next(&pattern) else {
-                        return;
-                    };
-                    if let Err(error) = engine.remote().sweep(&pattern, Some(number), None).await {
-                        tracing::debug!(%error, %pattern, "removed entries are left to end by themselves");
-                    }
-                }
-            });
-        }
-    }
-}
-
-/// Walks behind removals of whole prefixes, by pattern.
-#[derive(Default)]
-pub(crate) struct Sweeps(Mutex<HashMap<Pattern, Option<u64>>>);
-
-impl Sweeps {
-    /// Asks for a walk. `true`: somebody has to be sent.
-    fn begin(&self, pattern: &Pattern, number: u64) -> bool {
-        let mut walks = lock(&self.0);
-        walks.insert(pattern.clone(), Some(number)).is_none()
-    }
-
-    /// What to walk for next. `None`: nothing, and nobody is under way.
-    fn next(&self, pattern: &Pattern) -> Option<u64> {
-        let mut walks = lock(&self.0);
-        let number = walks.get_mut(pattern)?.take();
-        if number.is_none() {
-            walks.remove(pattern);
-        }
-        number
     }
 }
 

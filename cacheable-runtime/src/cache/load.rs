@@ -2,61 +2,41 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::cached::{Cached, Encoded, Fill, Sealed};
+use super::fallback::Fallback;
 use super::flight::{Landing, Leader};
-use super::fresh::millis;
-use super::invalidate::{How, Targets};
 use super::pulse::{Held, Pulse};
 use super::refresh::Claim;
-use crate::codec::envelope::{self, Header, Opened};
+use super::removal::{How, Targets};
 use crate::codec::{CodecId, EncodeError};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Local, Shared, Ticket};
 use crate::observe::Outcome;
 use crate::remote::{Expect, Origin};
-use crate::sync::{random, start};
 
 /// The right, and the duty, to run the body.
 pub(crate) struct Load {
-    call: Box<Cached>,
+    pub(super) call: Box<Cached>,
     /// `None`: the body runs for this caller alone.
-    leader: Option<Leader>,
+    pub(super) leader: Option<Leader>,
     /// The value is there and is refreshed; the store holds this claim.
-    claim: Option<Claim>,
-    fallback: Option<Fallback>,
+    pub(super) claim: Option<Claim>,
+    /// What the value that is refreshed would be answered as.
+    pub(super) answered: Outcome,
+    pub(super) fallback: Option<Fallback>,
     /// The body returned an error that the fallback stands in for.
-    failed: bool,
+    pub(super) failed: bool,
     /// From before the body: what is kept at level 1 without the store must
     /// not have been removed since.
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
     /// What removals of tags were known before the body.
-    stamp: u64,
+    pub(super) stamp: u64,
     /// How many removals of tags this process had made.
-    removals: u64,
-    began: Instant,
-}
-
-/// An old value that may stand in for a load that fails.
-pub(crate) struct Fallback {
-    landing: Landing,
-    /// No longer than this, in the store's time.
-    hard: u64,
-    /// The entry that the load has taken the place of.
-    stored: Option<Vec<u8>>,
-}
-
-impl Fallback {
-    pub(super) fn stored(landing: Landing, header: &Header, bytes: Vec<u8>) -> Self {
-        Self {
-            landing,
-            hard: header.hard_expiry_ms,
-            stored: Some(bytes),
-        }
-    }
+    pub(super) removals: u64,
+    pub(super) began: Instant,
 }
 
 impl Load {
@@ -70,9 +50,17 @@ impl Load {
         Self::start(call, None, None, None)
     }
 
-    pub(crate) fn refresh(call: Box<Cached>, leader: Leader, claim: Claim) -> Box<Self> {
+    /// `answered`: what the caller gets if the refresh fails.
+    pub(crate) fn refresh(
+        call: Box<Cached>,
+        leader: Leader,
+        claim: Claim,
+        answered: Outcome,
+    ) -> Box<Self> {
         call.counters.refreshed();
-        Self::start(call, Some(leader), Some(claim), None)
+        let mut load = Self::start(call, Some(leader), Some(claim), None);
+        load.answered = answered;
+        load
     }
 
     fn start(
@@ -93,6 +81,7 @@ impl Load {
             call,
             leader,
             claim,
+            answered: Outcome::Miss,
             fallback,
             failed: false,
             removals: local.markers.own_removals(),
@@ -129,6 +118,11 @@ impl Load {
             polled.map(Some)
         });
         let driven = driven.await;
+        // Over what the calls in the body have said.
+        match self.leader {
+            Some(_) => Outcome::Miss.note(),
+            None => Outcome::Bypass.note(),
+        }
         self.call.counters.took(self.began.elapsed());
         if driven.is_none() {
             self.call.counters.load_timed_out();
@@ -150,10 +144,19 @@ impl Load {
     /// by itself.
     pub(crate) fn failed(mut self: Box<Self>) {
         self.call.counters.load_failed();
-        Outcome::Miss.note();
-        if let Some(claim) = &mut self.claim {
-            claim.end(Some(self.call.rules.retry_after));
-        }
+        let Some(claim) = &mut self.claim else {
+            return;
+        };
+        claim.end(Some(self.call.rules.retry_after));
+        self.answered.note();
+        let call = &self.call;
+        let observe = call.engine.observe();
+        observe.once(call.location.path, "refresh", || {
+            tracing::warn!(
+                method = call.label,
+                "a refresh failed, and the value before it is answered with while it may be"
+            );
+        });
     }
 
     /// Notes that what follows is not the body's doing.
@@ -163,114 +166,6 @@ impl Load {
 
     pub(crate) fn is_failed(&self) -> bool {
         self.failed
-    }
-
-    /// What the caller gets instead of a failed load, if the rules have
-    /// something: the old value that was there.
-    pub(crate) fn has_fallback(&mut self) -> bool {
-        if self.call.rules.stale_if_error.is_zero() {
-            return false;
-        }
-        let dispersed = self.leader.as_ref().is_some_and(Leader::is_dispersed);
-        let now = self.call.engine.clock().now();
-        if self.fallback.is_none() {
-            self.fallback = self.local_fallback();
-        }
-        let usable = |fallback: &Fallback| !dispersed && now < fallback.hard;
-        self.fallback.as_ref().is_some_and(usable)
-    }
-
-    /// Without the store, what level 1 still has.
-    fn local_fallback(&self) -> Option<Fallback> {
-        let local_key = self.call.local_key?;
-        let local = self.call.engine.local();
-        let entry = local.get_for_want_of_better(local_key)?;
-        let window = millis(self.call.rules.stale_if_error);
-        Some(Fallback {
-            landing: entry.value.clone(),
-            hard: entry
-                .times
-                .hard
-                .min(entry.times.soft.saturating_add(window)),
-            stored: None,
-        })
-    }
-
-    /// Ends a failed load with the old value, which is then answered with for
-    /// a while without asking the source again.
-    pub(crate) async fn fall_back(mut self: Box<Self>) -> Landing {
-        let counters = &self.call.counters;
-        counters.load_failed();
-        counters.hit_stale();
-        Outcome::Stale.note();
-        let fallback = self.fallback.take().expect("there is a fallback");
-        self.call
-            .engine
-            .observe()
-            .once(self.call.location.path, "stale", || {
-                tracing::warn!(
-                    method = self.call.label,
-                    "a load failed, and the value before it stands in"
-                );
-            });
-        let landing = fallback.landing.clone();
-        if let Some(load) = self.put_back(fallback).await {
-            let shared = landing.clone();
-            load.share(|| shared).await;
-        }
-        landing
-    }
-
-    async fn put_back(self: Box<Self>, fallback: Fallback) -> Option<Box<Self>> {
-        let call = &self.call;
-        let now = call.engine.clock().now();
-        let soft = now
-            .saturating_add(millis(call.rules.retry_after))
-            .min(fallback.hard);
-        let sealed = fallback.stored.and_then(|bytes| {
-            let Ok(Opened::Value(mut header, payload)) =
-                envelope::open(call.key.as_bytes(), &bytes)
-            else {
-                return None;
-            };
-            header.soft_expiry_ms = soft;
-            header.stand_in = true;
-            header.serial = random();
-            let bytes = envelope::seal(call.key.as_bytes(), &header, payload).ok()?;
-            let life = Duration::from_millis(fallback.hard.saturating_sub(now));
-            Some(Sealed {
-                bytes,
-                life,
-                header,
-            })
-        });
-        let landing = fallback.landing;
-        if let Some(sealed) = sealed {
-            return self.replace(sealed, &[], || landing).await;
-        }
-        // The store is away: level 1 alone remembers.
-        let header = self.header_of_stand_in(soft, fallback.hard);
-        let ticket = self.ticket;
-        self.call
-            .keep_here(landing, &header, 0, Box::default(), ticket);
-        self.leader.is_some().then_some(self)
-    }
-
-    fn header_of_stand_in(&self, soft: u64, hard: u64) -> Header {
-        Header {
-            codec: CodecId::Bincode,
-            absent: false,
-            stand_in: true,
-            site: self.call.identity,
-            fingerprint: 0,
-            created_ms: self.call.engine.clock().now(),
-            soft_expiry_ms: soft,
-            hard_expiry_ms: hard,
-            load_micros: 0,
-            tag_stamp: 0,
-            serial: 0,
-            tags: Vec::new(),
-        }
     }
 
     /// The body returned nothing.
@@ -351,7 +246,7 @@ impl Load {
     /// Replaces what this load holds in the store. Returns itself when the
     /// value may be shared with those who wait, `None` when an invalidation
     /// came.
-    async fn replace(
+    pub(super) async fn replace(
         mut self: Box<Self>,
         sealed: Sealed,
         tags: &[String],
@@ -396,6 +291,11 @@ impl Load {
                 if call.local_key.is_some() {
                     let markers = call.markers(tags).into_boxed_slice();
                     call.keep_here(landing(), &header, size, markers, ticket);
+                    // A tag of the new value may not be known yet. What is
+                    // there instead is the old value, which is over.
+                    if self.claim.is_some() && !call.is_kept_here(header.serial) {
+                        call.engine.local().forget(call.key.as_bytes());
+                    }
                 }
                 Some(self)
             }
@@ -426,7 +326,6 @@ impl Load {
         let Some(leader) = self.leader.take() else {
             return;
         };
-        Outcome::Miss.note();
         // Nobody joins from here on, so nobody comes after an invalidation
         // that is not seen below.
         leader.close();
@@ -468,49 +367,22 @@ impl Load {
         matches!(read, Ok((Some(present), _)) if *present == *lease)
     }
 
-    /// Whether this process has removed a tag of the entry since the body
-    /// began.
+    /// Whether a tag of the entry has been removed since the body began, here
+    /// or elsewhere. Without the store only this process's removals are known.
     async fn was_removed_by_tag(&self) -> bool {
         let call = &self.call;
-        if call.engine.local().markers.own_removals() == self.removals {
-            return false;
+        let local = call.engine.local();
+        let here = || local.markers.own_removals() != self.removals;
+        if Local::is_degraded(&self.ticket) {
+            return here();
         }
         let markers = call.markers(&call.tags);
-        if let Err(error) = call.spend(call.engine.learn(&markers)).await {
-            call.remote_failed("read", &error);
-        }
-        !markers.iter().all(|marker| marker.permits(self.stamp))
-    }
-}
-
-impl Drop for Load {
-    /// A load that is given up puts the old value back where it took its place.
-    fn drop(&mut self) {
-        let Some(leader) = &mut self.leader else {
-            return;
-        };
-        let Some(bytes) = self.fallback.take().and_then(|fallback| fallback.stored) else {
-            return;
-        };
-        let Some(lease) = leader.lease.take() else {
-            return;
-        };
-        let Ok(Opened::Value(header, _)) = envelope::open(self.call.key.as_bytes(), &bytes) else {
-            return;
-        };
-        let engine = self.call.engine.clone();
-        let key = Arc::clone(&self.call.key);
-        let left = header.hard_expiry_ms.saturating_sub(engine.clock().now());
-        let put_back = async move {
-            let life = Duration::from_millis(left);
-            let remote = engine.remote();
-            let expected = Expect::Lease(&lease);
-            let filled = remote.fill(&key, expected, bytes, life, Origin::Load);
-            if let Err(error) = filled.await {
-                tracing::debug!(%error, "an old value was not put back");
-                remote.abandon(&key, &lease, Origin::Load);
+        match call.spend(call.engine.learn(&markers)).await {
+            Ok(()) => !markers.iter().all(|marker| marker.permits(self.stamp)),
+            Err(error) => {
+                call.remote_failed("read", &error);
+                here()
             }
-        };
-        start(self.call.engine.runtime(), put_back);
+        }
     }
 }

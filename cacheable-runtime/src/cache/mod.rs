@@ -10,17 +10,21 @@
 mod budget;
 mod cached;
 pub(crate) mod call;
+mod fallback;
 mod flight;
 mod fresh;
 pub(crate) mod handle;
 pub(crate) mod invalidate;
 mod load;
+mod patience;
 mod pulse;
 pub(crate) mod put;
 mod read;
 mod refresh;
+mod removal;
 #[cfg_attr(not(feature = "redis"), allow(dead_code))]
 mod repair;
+mod settle;
 pub(crate) mod shape;
 pub(crate) mod site;
 pub(crate) mod tags;
@@ -66,7 +70,7 @@ struct Inner {
     remote: Arc<dyn RemoteStore>,
     flights: Arc<Flights>,
     repair: Repair,
-    sweeps: invalidate::Sweeps,
+    sweeps: removal::Sweeps,
     clock: Clock,
     observe: Observe,
     settings: Settings,
@@ -131,7 +135,7 @@ impl Engine {
                 remote,
                 flights,
                 repair: Repair::default(),
-                sweeps: invalidate::Sweeps::default(),
+                sweeps: removal::Sweeps::default(),
                 clock,
                 seed: [random(), random()],
                 observe: Observe::default(),
@@ -151,7 +155,7 @@ impl Engine {
         &self.inner.repair
     }
 
-    fn sweeps(&self) -> &invalidate::Sweeps {
+    fn sweeps(&self) -> &removal::Sweeps {
         &self.inner.sweeps
     }
 

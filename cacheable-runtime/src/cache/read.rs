@@ -1,17 +1,18 @@
 //! From a call to what the cache has, on one screen.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
 
 use super::cached::Cached;
 use super::call::ValueType;
+use super::fallback::Fallback;
 use super::flight::{self, Boarded, Landing, Leader, Lease, Offer};
 use super::fresh::{Phase, phase};
-use super::load::{Fallback, Load};
+use super::load::Load;
+use super::patience::Patience;
 use super::refresh::{self, Bid, Claim};
-use super::{Engine, Settings, site};
+use super::{Engine, site};
 use crate::codec::envelope::{self, Header, Opened};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Entry, Marker, Ticket};
@@ -32,7 +33,7 @@ pub(crate) enum Found {
 
 /// How often a caller joins a flight that an invalidation ends before it runs
 /// its body by itself. Under a hail of invalidations nobody waits for ever.
-const MAX_DISPERSALS: usize = 8;
+pub(super) const MAX_DISPERSALS: usize = 8;
 
 /// For how long a refresh that somebody else is at is not asked about again,
 /// in milliseconds.
@@ -91,7 +92,11 @@ impl Cached {
             let mut leader = match boarded {
                 Boarded::Lead(leader) => leader,
                 Boarded::Landed(landing) => return landed(Outcome::Wait, landing),
-                Boarded::Stale(landing) => {
+                Boarded::Offered(landing, true) => {
+                    self.counters.hit_local();
+                    return landed(Outcome::HitLocal, landing);
+                }
+                Boarded::Offered(landing, false) => {
                     self.counters.hit_stale();
                     return landed(Outcome::Stale, landing);
                 }
@@ -115,8 +120,13 @@ impl Cached {
                 }
                 Ok(Asked::Refresh(claim, offer)) => {
                     let old = offer.old.clone();
+                    let answered = if offer.fresh {
+                        Outcome::HitRemote
+                    } else {
+                        Outcome::Stale
+                    };
                     leader.offer(offer);
-                    return Found::Refresh(Load::refresh(self, leader, claim), old);
+                    return Found::Refresh(Load::refresh(self, leader, claim, answered), old);
                 }
                 // Nobody would share this load, and whoever asked again since
                 // the invalidation waits for the lease.
@@ -146,7 +156,8 @@ impl Cached {
     /// `Err`: it is of no use.
     async fn from_level_one(self: Box<Self>, entry: &Arc<Entry>) -> Result<Found, Box<Self>> {
         let now = self.engine.clock().now();
-        let outcome = match phase(&self.rules, &entry.times, now, random()) {
+        let phase = phase(&self.rules, &entry.times, now, random());
+        let outcome = match phase {
             _ if now >= entry.until => return Err(self),
             Phase::Fresh | Phase::Early if entry.stale => Outcome::Stale,
             Phase::Fresh | Phase::Early => Outcome::HitLocal,
@@ -158,8 +169,7 @@ impl Cached {
             Outcome::Stale => call.counters.hit_stale(),
             _ => call.counters.hit_local(),
         };
-        let wants_refresh = now >= entry.times.soft
-            || phase(&self.rules, &entry.times, now, random()) == Phase::Early;
+        let wants_refresh = matches!(phase, Phase::Early | Phase::Stale);
         if wants_refresh && entry.claim_refresh(now, REFRESH_PAUSE) {
             let flights = self.engine.flights();
             let tagged = !self.tags.is_empty() || !entry.markers.is_empty();
@@ -167,16 +177,20 @@ impl Cached {
                 match self.bid(entry.serial).await {
                     Bid::Won(claim) => {
                         count(&self);
+                        // Unless the caller runs the body itself.
+                        outcome.note();
                         let (engine, kept) = (self.engine.downgrade(), Arc::clone(entry));
                         leader.offer(Offer {
                             old: old(),
+                            fresh: outcome == Outcome::HitLocal,
                             until: entry.times.revalidate.max(entry.times.soft),
                             stands: Box::new(move || {
                                 let engine = engine.upgrade();
                                 engine.is_some_and(|engine| engine.local().vouches_for(&kept))
                             }),
                         });
-                        return Ok(Found::Refresh(Load::refresh(self, leader, claim), old()));
+                        let load = Load::refresh(self, leader, claim, outcome);
+                        return Ok(Found::Refresh(load, old()));
                     }
                     // Those who have joined meanwhile look for themselves.
                     Bid::Lost => leader.disperse(),
@@ -217,8 +231,13 @@ impl Cached {
                     return Ok(Asked::Leased(None));
                 }
                 Seen::Lease if flight::holds(&present) => return Ok(Asked::Own),
+                // Nobody fills it any more.
+                Seen::Lease if engine.remote().has_given_up(&present) => Expect::Lease(&present),
                 Seen::Lease if patience.wait(engine, &present, &ticket).await => {
                     leader.show_life();
+                    if patience.wonders() {
+                        self.spend(engine.remote().takes_writes(&self.key)).await?;
+                    }
                     continue;
                 }
                 // A lease that was waited for long enough: its holder stores
@@ -282,9 +301,12 @@ impl Cached {
         if matches!(phase, Phase::Early | Phase::Stale)
             && let Bid::Won(claim) = self.bid(header.serial).await
         {
+            // Unless the caller runs the body itself.
+            outcome.note();
             let (engine, stamp) = (self.engine.downgrade(), header.tag_stamp);
             let offer = Offer {
                 old: landing,
+                fresh: !stale,
                 until: times.revalidate.max(times.soft),
                 stands: Box::new(move || {
                     let stands = |engine: Engine| engine.local().stands(&ticket);
@@ -449,63 +471,5 @@ impl Readable {
             landing,
             markers,
         }
-    }
-}
-
-/// How long to wait for another process's load, and how often to look.
-///
-/// A load that lives is waited for, however long it takes: a dead one ends
-/// with its lease, or, in a store whose leases do not end, is given up after a
-/// long time. A call inside a body does not wait longer than one lease, since
-/// the other load may be waiting for this very body.
-struct Patience {
-    left: Duration,
-    pause: Duration,
-    lease: Vec<u8>,
-    loads: usize,
-}
-
-impl Patience {
-    fn new(settings: &Settings) -> Self {
-        let left = if flight::is_inside() {
-            settings.lease
-        } else if settings.renews {
-            Duration::MAX
-        } else {
-            settings.lease * flight::LONGEST_WAIT
-        };
-        Self {
-            left,
-            pause: Duration::from_millis(2),
-            lease: Vec::new(),
-            loads: 0,
-        }
-    }
-
-    /// Waits for the load under `lease`: until the store tells of a change, or
-    /// for a while, since it may not. `false`: the patience is used up.
-    async fn wait(&mut self, engine: &Engine, lease: &[u8], ticket: &Ticket) -> bool {
-        // A change that is told is not waited for in vain; one that is not,
-        // such as the end of a lease, is found by looking.
-        let longest = if engine.local().follows() && engine.settings().renews {
-            Duration::from_millis(250)
-        } else {
-            Duration::from_millis(25)
-        };
-        if self.lease != lease {
-            self.lease = lease.to_vec();
-            self.loads += 1;
-        }
-        // Without a timer there is no waiting.
-        let timeless = tokio::runtime::Handle::try_current().is_err();
-        if self.left.is_zero() || self.loads > MAX_DISPERSALS || timeless {
-            return false;
-        }
-        let pause = self.pause.min(self.left);
-        let began = Instant::now();
-        drop(tokio::time::timeout(pause, engine.local().changed(ticket)).await);
-        self.left = self.left.saturating_sub(began.elapsed());
-        self.pause = (self.pause * 2).min(longest);
-        true
     }
 }

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::invalidate::{How, Targets};
+use super::removal::{How, Targets};
 use super::tags::prefix_of;
 use super::{Engine, WeakEngine};
+use crate::error::ErrorKind;
 use crate::local::Marker;
 use crate::pattern::Pattern;
 use crate::sync::{lock, unique};
@@ -257,21 +258,27 @@ impl Engine {
     }
 }
 
-/// Delivers as long as there is something, and somebody to do it for.
+/// Delivers as long as there is something, and somebody to do it for: the
+/// engine is held only for a moment.
 async fn deliver(engine: WeakEngine) {
-    loop {
-        let Some(engine) = engine.upgrade() else {
-            return;
+    while let Some(engine) = engine.upgrade() {
+        let usable = match engine.remote().trouble() {
+            None => true,
+            Some(error) if error.kind() == ErrorKind::ShutDown => return,
+            Some(_) => false,
         };
-        let Some(batch) = engine.repair().next() else {
-            return;
-        };
-        if !engine.remote().usable().await {
-            return;
+        if usable {
+            let Some(batch) = engine.repair().next() else {
+                return;
+            };
+            if engine.deliver_one(batch).await {
+                continue;
+            }
         }
-        if !engine.deliver_one(batch).await {
-            // A server that refuses does not change its mind at once.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
+        drop(engine);
+        // A server that refuses does not change its mind at once.
+        tokio::time::sleep(RETRY).await;
     }
 }
+
+const RETRY: std::time::Duration = std::time::Duration::from_millis(50);

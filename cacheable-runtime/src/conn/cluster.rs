@@ -147,34 +147,25 @@ impl Cluster {
         })
     }
 
-    /// Waits until some keys can be reached. `false`: never again.
-    pub(crate) async fn usable(&self) -> bool {
-        loop {
-            let topology = self.topology();
-            let troubles = topology.nodes.iter().map(|node| node.link.trouble());
-            let mut ended = 0;
-            for trouble in troubles {
-                match trouble {
-                    None => return true,
-                    Some(error) if error.kind() == ErrorKind::ShutDown => ended += 1,
-                    Some(_) => {}
-                }
-            }
-            if self.closed.load(Ordering::SeqCst) || (ended > 0 && ended == topology.nodes.len()) {
-                return false;
-            }
-            tokio::time::sleep(PAUSE / 2).await;
+    /// Why no keys can be reached now, if so.
+    pub(crate) fn outage(&self) -> Option<Error> {
+        let topology = self.topology();
+        if let Err(error) = topology.map() {
+            return Some(error);
         }
+        let mut last = None;
+        for node in &topology.nodes {
+            // `None`: this one can be reached.
+            last = Some(node.link.trouble()?);
+        }
+        last
     }
 
     /// Asks for the map and puts it in force.
     pub(crate) async fn refresh(&self) -> Result<(), Error> {
         let _alone = self.learning.lock().await;
         if self.closed.load(Ordering::SeqCst) {
-            return Err(Error::new(
-                ErrorKind::ShutDown,
-                "the runtime has been shut down",
-            ));
+            return Err(shut_down());
         }
         match self.learn().await {
             Ok(map) => {
@@ -351,6 +342,9 @@ impl Cluster {
             Box::pin(async move { link.close().await })
         };
         all(topology.nodes.iter().map(close).collect()).await;
+        if topology.map.is_err() {
+            self.publish(Topology::unknown(shut_down()));
+        }
     }
 }
 
@@ -386,6 +380,10 @@ impl Topology {
         let links = self.nodes.iter().map(|node| Arc::clone(&node.link));
         Ok(links.collect())
     }
+}
+
+fn shut_down() -> Error {
+    Error::new(ErrorKind::ShutDown, "the runtime has been shut down")
 }
 
 fn unserved() -> Error {

@@ -48,7 +48,7 @@ pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error 
 }
 
 /// What the server says of itself, and what an operator can do about it.
-const ADVICE: [(&str, &str); 13] = [
+const ADVICE: [(&str, &str); 14] = [
     (
         "READONLY",
         "READONLY: the server is a replica and takes no writes",
@@ -98,6 +98,10 @@ const ADVICE: [(&str, &str); 13] = [
         "MISCONF: the server cannot write to disk and takes no writes",
     ),
     (
+        "NOREPLICAS",
+        "NOREPLICAS: too few replicas listen to the server, so it takes no writes",
+    ),
+    (
         "WRONGTYPE",
         "WRONGTYPE: another program keeps something else under this key",
     ),
@@ -119,9 +123,12 @@ pub(super) fn code(error: &RedisError) -> Option<&str> {
     if code != "ERR" {
         return Some(code);
     }
-    let wrapped = error
+    let Some(wrapped) = error
         .detail()
-        .filter(|text| text.contains("running script"))?;
+        .filter(|text| text.contains("running script"))
+    else {
+        return Some(code);
+    };
     let inner = wrapped.split_whitespace().find_map(|word| {
         let word = word.strip_prefix('-')?;
         ADVICE.iter().find(|(known, _)| *known == word)
@@ -157,4 +164,28 @@ pub(super) fn is_about_the_server(error: &RedisError) -> bool {
         "MOVED",
     ];
     code(error).is_some_and(|code| CODES.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_an_answer_is_found_in_a_script_and_without_one() {
+        for (answer, expected) in [
+            ("-ERR unknown subcommand 'TRACKING'\r\n", "ERR"),
+            ("-NOPERM no\r\n", "NOPERM"),
+            ("-MOVED 3999 127.0.0.1:6381\r\n", "MOVED"),
+            ("-TRYAGAIN later\r\n", "TRYAGAIN"),
+            (
+                "-ERR Error running script (call to f_0): @user_script:1: -READONLY no\r\n",
+                "READONLY",
+            ),
+            ("-ERR Error running script (call to f_0): x\r\n", "ERR"),
+        ] {
+            let value = redis::parse_redis_value(answer.as_bytes()).unwrap();
+            let error = value.extract_error().unwrap_err();
+            assert_eq!(code(&error), Some(expected), "{answer}");
+        }
+    }
 }

@@ -172,23 +172,6 @@ impl Link {
         self.pair().err()
     }
 
-    /// Waits until commands are carried again. `false`: never again.
-    pub(crate) async fn usable(&self) -> bool {
-        let mut live = self.live.clone();
-        loop {
-            match self.pair() {
-                Ok(_) => return true,
-                Err(error) if error.kind() == ErrorKind::ShutDown => return false,
-                Err(_) => {}
-            }
-            // The breaker closes without a change of the state.
-            let changed = tokio::time::timeout(Duration::from_millis(50), live.changed());
-            if let Ok(Err(_)) = changed.await {
-                return false;
-            }
-        }
-    }
-
     /// Tells this time of being connected from every other.
     pub(crate) fn incarnation(&self) -> Result<u64, Error> {
         self.pair().map(|pair| pair.id)

@@ -105,12 +105,11 @@ impl Routes {
         }
     }
 
-    /// Waits until commands are carried again, be it for some keys only.
-    /// `false`: never again.
-    pub(crate) async fn usable(&self) -> bool {
+    /// Why no keys can be reached now, if so.
+    pub(crate) fn outage(&self) -> Option<Error> {
         match self {
-            Self::One(link) => link.usable().await,
-            Self::Cluster(cluster) => cluster.usable().await,
+            Self::One(link) => link.trouble(),
+            Self::Cluster(cluster) => cluster.outage(),
         }
     }
 

@@ -209,7 +209,14 @@ impl Supervisor {
                 Ok(())
             }
             // It answers, and can still be read from and removed from.
-            Err(error) if matches!(code(&error), Some("OOM" | "MISCONF" | "WRONGTYPE")) => Ok(()),
+            Err(error)
+                if matches!(
+                    code(&error),
+                    Some("OOM" | "MISCONF" | "NOREPLICAS" | "WRONGTYPE")
+                ) =>
+            {
+                Ok(())
+            }
             // Another node has the counter. One that serves nothing now says
             // that before it says who does, so this one is well.
             Err(error) if self.shared.cluster.is_some() && is_elsewhere(&error) => Ok(()),

@@ -163,3 +163,167 @@ impl Listener for Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes down what it is told.
+    #[derive(Default)]
+    struct Heard {
+        told: Mutex<Vec<String>>,
+        /// The first moment that was heard of.
+        first: Mutex<Option<Instant>>,
+    }
+
+    impl Heard {
+        fn add(&self, what: impl Into<String>) {
+            lock(&self.told).push(what.into());
+        }
+    }
+
+    impl Listener for Heard {
+        fn connected(&self, follows: bool) {
+            self.add(format!("connected {follows}"));
+        }
+        fn heard(&self, asked: Instant) {
+            let first = *lock(&self.first).get_or_insert(asked);
+            let after = asked.saturating_duration_since(first);
+            self.add(format!("heard {}", after.as_secs()));
+        }
+        fn changed(&self, key: &[u8]) {
+            self.add(String::from_utf8_lossy(key));
+        }
+        fn all_changed(&self) {
+            self.add("all");
+        }
+        fn numbered(&self, number: u64) {
+            self.add(number.to_string());
+        }
+        fn told_time(&self, millis: u64, _: Duration) {
+            self.add(format!("time {millis}"));
+        }
+        fn lost(&self) {
+            self.add("lost");
+        }
+    }
+
+    struct Scene {
+        heard: Arc<Heard>,
+        together: Arc<Together>,
+        a: Member,
+        b: Member,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let heard = Arc::new(Heard::default());
+            let together = Together::new(Arc::clone(&heard) as _);
+            let (a, b) = (together.join(), together.join());
+            together.reform(&[a.id, b.id]);
+            Self {
+                heard,
+                together,
+                a,
+                b,
+            }
+        }
+
+        /// Both are up, and nothing of it was heard.
+        fn up() -> Self {
+            let scene = Self::new();
+            scene.a.connected(true);
+            scene.b.connected(true);
+            scene.told(&["connected true"]);
+            scene
+        }
+
+        #[track_caller]
+        fn told(&self, expected: &[&str]) {
+            let told = std::mem::take(&mut *lock(&self.heard.told));
+            assert_eq!(told, expected);
+        }
+    }
+
+    #[test]
+    fn trust_begins_with_the_last_and_reaches_as_far_as_the_least() {
+        let scene = Scene::new();
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        scene.a.connected(true);
+        scene.a.heard(at(0));
+        scene.told(&[]);
+        scene.b.connected(true);
+        scene.told(&["connected true"]);
+        scene.b.heard(at(0));
+        scene.told(&["heard 0"]);
+        scene.a.heard(at(5));
+        scene.b.heard(at(3));
+        scene.told(&["heard 0", "heard 3"]);
+        // An answer that comes late takes nothing back.
+        scene.b.heard(at(1));
+        scene.told(&["heard 3"]);
+    }
+
+    #[test]
+    fn the_first_loss_ends_it_and_one_is_enough() {
+        let scene = Scene::up();
+        scene.a.heard(Instant::now());
+        scene.b.lost();
+        scene.a.lost();
+        scene.told(&["lost"]);
+        // What was heard before the loss counts for nothing after it.
+        scene.b.heard(Instant::now());
+        scene.b.connected(true);
+        scene.a.connected(true);
+        scene.told(&["connected true"]);
+        scene.b.heard(Instant::now());
+        scene.told(&[]);
+    }
+
+    #[test]
+    fn a_link_that_comes_again_without_a_loss_begins_anew() {
+        let scene = Scene::up();
+        scene.a.connected(true);
+        scene.told(&["lost", "connected true"]);
+        scene.a.connected(false);
+        scene.told(&["lost", "connected false"]);
+    }
+
+    #[test]
+    fn a_new_member_ends_trust_until_it_is_up_and_a_change_does_in_any_case() {
+        let scene = Scene::up();
+        let c = scene.together.join();
+        scene.told(&["lost"]);
+        scene.together.reform(&[scene.a.id, c.id]);
+        scene.told(&[]);
+        c.connected(true);
+        scene.told(&["connected true"]);
+        scene.together.reform(&[scene.a.id, c.id]);
+        scene.told(&["lost", "connected true"]);
+    }
+
+    #[test]
+    fn who_was_left_out_takes_trust_away_and_gives_none() {
+        let scene = Scene::up();
+        scene.together.reform(&[scene.a.id]);
+        scene.told(&["lost", "connected true"]);
+        scene.b.lost();
+        scene.b.connected(true);
+        scene.b.heard(Instant::now());
+        scene.told(&[]);
+        scene.b.changed(b"key");
+        scene.b.all_changed();
+        scene.b.numbered(7);
+        scene.told(&["key", "all", "7"]);
+    }
+
+    #[test]
+    fn one_keeps_the_time() {
+        let scene = Scene::up();
+        scene.together.appoint(Some(scene.b.id));
+        scene.a.told_time(1, Duration::ZERO);
+        scene.b.told_time(2, Duration::ZERO);
+        scene.told(&["time 2"]);
+    }
+}

@@ -34,7 +34,7 @@ use quick_cache::{OptionsBuilder, Weighter};
 use crate::bus::Listener;
 use crate::pattern::Pattern;
 use crate::sync::unique;
-use crate::time::Clock;
+use crate::time::{Clock, Moment};
 pub(crate) use entry::{Entry, Shared, Times};
 pub(crate) use marker::{Marker, Markers, Question};
 use watch::Watch;
@@ -158,10 +158,12 @@ impl Local {
         }
     }
 
-    /// The entry, if it is valid now; whether it is fresh is for the caller.
-    pub(crate) fn get(&self, call: u128) -> Option<Arc<Entry>> {
+    /// The entry, if it is valid at this moment; whether it is fresh is for the
+    /// caller.
+    pub(crate) fn get(&self, call: u128, moment: Moment) -> Option<Arc<Entry>> {
         let entry = self.entries.as_ref()?.get(&call)?;
-        self.vouches_for(&entry).then_some(entry)
+        let valid = self.is_valid_at(entry.ticket(), moment) && entry.is_permitted();
+        valid.then_some(entry)
     }
 
     /// The entry even if the server was lost since: what this process and, up
@@ -177,10 +179,16 @@ impl Local {
         self.is_valid(entry.ticket()) && entry.is_permitted()
     }
 
-    /// Whether what was asked for under this ticket still stands.
-    pub(crate) fn is_valid(&self, ticket: &Ticket) -> bool {
+    /// Whether what was asked for under this ticket may be answered with.
+    fn is_valid(&self, ticket: &Ticket) -> bool {
+        self.is_valid_at(ticket, self.clock.moment())
+    }
+
+    fn is_valid_at(&self, ticket: &Ticket, moment: Moment) -> bool {
         let generation = self.generation(Ordering::Acquire);
-        ticket.generation == generation && self.trusts(generation) && self.is_unchanged(ticket)
+        ticket.generation == generation
+            && self.trusts(generation, moment)
+            && self.is_unchanged(ticket)
     }
 
     /// Whether nothing was told, or done here, that makes what was asked for
@@ -194,10 +202,10 @@ impl Local {
         self.stripes[ticket.stripe as usize].load(Ordering::Acquire) == ticket.epoch
     }
 
-    fn trusts(&self, generation: Generation) -> bool {
+    fn trusts(&self, generation: Generation, moment: Moment) -> bool {
         match generation.mode() {
             Mode::Blind => false,
-            Mode::Followed => self.clock.monotonic() < self.trusted_until.load(Ordering::Acquire),
+            Mode::Followed => moment.monotonic < self.trusted_until.load(Ordering::Acquire),
             Mode::Degraded => true,
         }
     }

@@ -1,6 +1,8 @@
 //! What the cache did: counters per method, and messages said once.
 
 mod outcome;
+#[cfg(all(test, feature = "metrics"))]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;

@@ -157,12 +157,24 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
     /// How long the bytes under `key` still have. `None`: nothing is there.
     fn life<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>>;
 
+    /// Whether this lease is one that this process has given up and was not
+    /// able to remove: nobody has to wait for it.
+    fn has_given_up(&self, _lease: &[u8]) -> bool {
+        false
+    }
+
+    /// Tries whether the store takes writes now, where `key` is. While it does
+    /// not, a lease is neither filled nor removed.
+    fn takes_writes<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// A method was not done in the time that its caller had for it.
     fn overdue(&self) {}
 
-    /// Waits until the store can be reached. `false`: it never will.
-    fn usable(&self) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(true))
+    /// Why nothing can be asked of the store now; `None` if it can.
+    fn trouble(&self) -> Option<Error> {
+        None
     }
 }
 

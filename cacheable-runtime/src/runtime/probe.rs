@@ -235,6 +235,8 @@ impl Field {
 
     async fn read(self: Arc<Self>, cache: Cache, place: Place) {
         while self.goes_on() {
+            // A hit at level 1 waits for nothing, and others are to run, too.
+            tokio::task::yield_now().await;
             let index = self.any();
             let (source, key) = (&self.sources[index], self.key(index));
             let began = Instant::now();

@@ -94,7 +94,7 @@ impl Table {
         underlined(&counts("counted by the runtime", head));
         for (method, seen) in self.runtime.observe().iter() {
             let numbers = [
-                seen.hits_remote,
+                seen.hits_local + seen.hits_remote,
                 seen.misses,
                 seen.loads,
                 seen.waits,

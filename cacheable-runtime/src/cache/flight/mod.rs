@@ -13,9 +13,9 @@
 mod nested;
 #[cfg(test)]
 mod tests;
+mod waiter;
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -28,7 +28,8 @@ pub(crate) use nested::{Inside, Lease, enter_put, holds, is_inside, replaces};
 use crate::local::Shared;
 use crate::sync::{lock, unique};
 use crate::time::Millis;
-use nested::{By, Noted};
+use nested::By;
+use waiter::Waiter;
 
 /// What a flight brought: a decoded value, or `None` where the source has
 /// nothing under the key.
@@ -40,8 +41,9 @@ pub(crate) enum Boarded {
     Lead(Leader),
     /// Another caller did.
     Landed(Landing),
-    /// Another caller refreshes this value, which will do meanwhile.
-    Stale(Landing),
+    /// Another caller refreshes this value, which will do meanwhile; whether it
+    /// is fresh yet.
+    Offered(Landing, bool),
     /// An invalidation came while another caller was at it: start again.
     Dispersed,
     /// Waiting would never end, because the flight waits for this very task:
@@ -95,6 +97,8 @@ struct State {
 /// An old value that others may have while it is refreshed.
 pub(crate) struct Offer {
     pub(crate) old: Landing,
+    /// It is refreshed before its end.
+    pub(crate) fresh: bool,
     /// Until then, in the store's time.
     pub(crate) until: Millis,
     /// Whether it has not been removed since it was read.
@@ -102,8 +106,9 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    fn to(&self, boarded: Millis) -> Option<Landing> {
-        (boarded < self.until && (self.stands)()).then(|| self.old.clone())
+    fn to(&self, boarded: Millis) -> Option<Boarded> {
+        let good = boarded < self.until && (self.stands)();
+        good.then(|| Boarded::Offered(self.old.clone(), self.fresh))
     }
 }
 
@@ -162,7 +167,7 @@ impl Flights {
                     .as_ref()
                     .and_then(|offer| offer.to(now_in_store))
                 {
-                    return Boarded::Stale(old);
+                    return old;
                 }
                 state.waiters += 1;
                 drop(state);
@@ -314,96 +319,6 @@ impl Flight {
     fn is_silent(&self, patience: Duration) -> bool {
         let silent = now().saturating_sub(self.alive.load(Ordering::Relaxed));
         u128::from(silent) > patience.as_millis()
-    }
-}
-
-struct Waiter<'a> {
-    flights: &'a Arc<Flights>,
-    flight: Arc<Flight>,
-    /// When, in the store's time.
-    boarded: Millis,
-}
-
-impl Waiter<'_> {
-    async fn wait(self, joined: impl FnOnce()) -> Boarded {
-        let inside = nested::flights();
-        let _noted = if inside.is_empty() {
-            None
-        } else {
-            match Noted::new(inside, self.flight.id) {
-                Some(noted) => Some(noted),
-                None => return Boarded::RunThrough,
-            }
-        };
-        joined();
-        let patience = self.flights.patience;
-        // A ring that goes through a put or another process is not in the graph.
-        let rounds = if is_inside() { 1 } else { LONGEST_WAIT };
-        for _ in 0..rounds {
-            let waited = self.wait_for_change();
-            if tokio::runtime::Handle::try_current().is_err() {
-                // No timer is to be had: the leader is trusted.
-                return waited.await;
-            }
-            match tokio::time::timeout(patience, waited).await {
-                Ok(boarded) => return boarded,
-                Err(_) if self.flight.is_silent(patience) => self.flights.give_up(&self.flight),
-                Err(_) => {}
-            }
-        }
-        Boarded::RunThrough
-    }
-
-    async fn wait_for_change(&self) -> Boarded {
-        let flight = &self.flight;
-        loop {
-            // Registered before the phase is read, so no change is missed.
-            let mut changed = pin!(flight.changed.notified());
-            changed.as_mut().enable();
-            {
-                let mut state = lock(&flight.state);
-                match &state.phase {
-                    Phase::Asked | Phase::Loading => {
-                        let offer = state.stale.as_ref();
-                        if let Some(old) = offer.and_then(|offer| offer.to(self.boarded)) {
-                            return Boarded::Stale(old);
-                        }
-                    }
-                    Phase::Landed(landing) => return Boarded::Landed(landing.clone()),
-                    Phase::Dispersed => return Boarded::Dispersed,
-                    Phase::Vacant => {
-                        state.phase = Phase::Asked;
-                        let leader = Leader {
-                            flights: Arc::clone(self.flights),
-                            flight: Arc::clone(flight),
-                            lease: state.left_behind.take(),
-                            left: false,
-                        };
-                        leader.show_life();
-                        return Boarded::Lead(leader);
-                    }
-                }
-            }
-            changed.await;
-        }
-    }
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        // Both locks, in the order of `board`: nobody takes the seat between
-        // the count and the end of the flight.
-        let mut by_key = lock(&self.flights.by_key);
-        let mut state = lock(&self.flight.state);
-        state.waiters -= 1;
-        // Is this the last one who could have taken the seat?
-        if state.waiters == 0 && matches!(state.phase, Phase::Vacant) {
-            let lease = state.left_behind.take();
-            drop(state);
-            close_in(&mut by_key, &self.flight);
-            drop(by_key);
-            self.flights.abandon(&self.flight, lease);
-        }
     }
 }
 

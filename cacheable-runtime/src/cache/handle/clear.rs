@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use super::RESERVED;
 use crate::cache::Engine;
-use crate::cache::invalidate::{How, Sweep, Targets};
+use crate::cache::removal::{How, Sweep, Targets};
 use crate::error::{Error, ErrorKind};
 use crate::pattern::Pattern;
 

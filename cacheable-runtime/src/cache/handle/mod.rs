@@ -17,7 +17,7 @@ use crate::cache::Engine;
 use crate::cache::budget::Budget;
 use crate::cache::cached::Cached;
 use crate::cache::call::Call;
-use crate::cache::invalidate::{How, Targets};
+use crate::cache::removal::{How, Targets};
 use crate::cache::shape::{ByLayer as _, Kind};
 use crate::cache::site::Location;
 use crate::cache::tags;
@@ -233,9 +233,10 @@ impl Cache {
         let local_key = engine.local_key(&policy.rules, 0, |writer| {
             writer.arg(key.as_str()).arg(&form).type_arg::<T>();
         });
-        let local = local_key.and_then(|local_key| engine.local().get(local_key));
+        let moment = engine.clock().moment();
+        let local = local_key.and_then(|local_key| engine.local().get(local_key, moment));
         if let Some(entry) = &local
-            && engine.clock().now() < entry.settled
+            && moment.now < entry.settled
         {
             return Call::hit(Arc::clone(entry));
         }

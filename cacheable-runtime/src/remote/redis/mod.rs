@@ -458,8 +458,23 @@ impl RemoteStore for RedisStore {
         self.routes.overdue();
     }
 
-    fn usable(&self) -> BoxFuture<'_, bool> {
-        Box::pin(self.routes.usable())
+    fn has_given_up(&self, lease: &[u8]) -> bool {
+        self.orphans.holds(lease)
+    }
+
+    fn takes_writes<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            // A write is refused whether or not there is something to remove.
+            let nothing = format!("{}:nothing", self.beside("parked", key));
+            self.routes
+                .of(key)?
+                .query(Lane::Reads, cmd("UNLINK").arg(nothing))
+                .await
+        })
+    }
+
+    fn trouble(&self) -> Option<Error> {
+        self.routes.outage()
     }
 }
 

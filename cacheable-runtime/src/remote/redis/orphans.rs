@@ -30,6 +30,12 @@ impl Orphans {
         self.added.notify_one();
     }
 
+    pub(super) fn holds(&self, lease: &[u8]) -> bool {
+        lock(&self.leases).iter().any(|(_, orphan)| orphan == lease)
+    }
+
+    /// Works as long as there is a connection. It is held only for a moment: nobody
+    /// else may be there to close it.
     pub(super) async fn clear_up(self: Arc<Self>, routes: Weak<Routes>) {
         loop {
             let first = lock(&self.leases).front().cloned();
@@ -40,23 +46,29 @@ impl Orphans {
             let Some(routes) = routes.upgrade() else {
                 return;
             };
-            if !routes.usable().await {
-                return;
+            if routes.outage().is_none() {
+                let gone = async {
+                    let script = &SCRIPTS.abandon;
+                    let leg = routes.of(&key)?;
+                    leg.script::<i64, _>(Lane::Reads, script, &[&key], &[&lease])
+                        .await
+                };
+                let gone = gone.await.is_ok();
+                let mut leases = lock(&self.leases);
+                if gone {
+                    leases.retain(|orphan| orphan.1 != lease);
+                    continue;
+                }
+                // Another node may take the next one.
+                if leases.front().is_some_and(|orphan| orphan.1 == lease) {
+                    leases.rotate_left(1);
+                }
             }
-            let gone = async {
-                let script = &SCRIPTS.abandon;
-                let leg = routes.of(&key)?;
-                leg.script::<i64, _>(Lane::Reads, script, &[&key], &[&lease])
-                    .await
-            };
-            let gone = gone.await.is_ok();
-            lock(&self.leases).retain(|orphan| orphan.1 != lease);
-            if !gone {
-                // Last, since another node may take the next one.
-                lock(&self.leases).push_back((key, lease));
-                // Whatever the reason, it does not go away by asking faster.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            drop(routes);
+            // Whatever the reason, it does not go away by asking faster.
+            tokio::time::sleep(RETRY).await;
         }
     }
 }
+
+const RETRY: Duration = Duration::from_millis(50);

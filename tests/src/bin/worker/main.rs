@@ -27,6 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let runtime = Runtime::builder()
         .redis(url)
         .namespace(namespace)
+        // Several of these share the cores with a server and other tests.
+        .budget(std::time::Duration::from_secs(5))
         .require_connection()
         .build()
         .await?;

@@ -1,0 +1,69 @@
+//! The spans of a call.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cacheable_runtime::{Builder, Policy, Runtime};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The spans of one load and two hits, in the order in which they end.
+async fn spans(builder: Builder) -> Vec<String> {
+    let cache = builder.build().await.unwrap().cache();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_max_level(LevelFilter::DEBUG)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let taking = subscriber.set_default();
+    for _ in 0..3 {
+        let policy = Policy::new(Duration::from_secs(60));
+        let load = async || Ok::<_, ()>(6);
+        assert_eq!(cache.get_or_load("six", policy, load).await, Ok(6));
+    }
+    drop(taking);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let spans = text.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("cacheable.")?;
+        Some(rest.split_once("}").unwrap().0.to_owned())
+    });
+    spans.collect()
+}
+
+#[tokio::test]
+async fn a_load_is_a_look_and_a_body_and_a_local_hit_is_neither() {
+    let seen = spans(Runtime::builder()).await;
+    assert_eq!(
+        seen,
+        ["find{method=\"cache\"", "load{method=\"cache\""],
+        "no key and no argument is in a span"
+    );
+}
+
+#[tokio::test]
+async fn a_look_says_what_it_found() {
+    let seen = spans(Runtime::builder().local_capacity(0)).await;
+    assert_eq!(
+        seen[2..],
+        ["find{method=\"cache\" outcome=\"hit_remote\""; 2]
+    );
+}
