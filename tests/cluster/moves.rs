@@ -38,9 +38,12 @@ fn finish(cluster: &RedisCluster, slot: usize, from: usize, to: usize) {
         nodes[from].command::<()>(&words);
     }
     let id = cluster.id(to);
-    for node in [to, from] {
+    let others = (0..nodes.len()).filter(|node| *node != to && *node != from);
+    for node in [to, from].into_iter().chain(others) {
         nodes[node].command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
     }
+    // What nodes tell one another of the move before could undo the next one.
+    std::thread::sleep(std::time::Duration::from_millis(50));
 }
 
 /// The slots of all entries, and who serves them.

@@ -1,5 +1,6 @@
 //! The store in a Redis or Valkey server.
 
+mod many;
 mod orphans;
 mod scripts;
 mod sweep;
@@ -7,17 +8,17 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue, cmd, pipe};
+use redis::{Cmd, cmd};
 use tokio::runtime::Handle;
 
 use super::{Claimed, Expect, Numbers, Origin, Read, RemoteStore};
-use crate::conn::{Group, Lane, Routes, slot, tag};
+use crate::conn::{Lane, Routes, slot, tag};
 use crate::error::{Error, ErrorKind};
 use crate::pattern::Pattern;
-use crate::sync::{BoxFuture, all, random, start};
+use crate::sync::{BoxFuture, random, start};
 use orphans::Orphans;
 pub(crate) use scripts::{PRELOADED, counter_key, counter_script};
-use scripts::{Range, SCRIPTS, marker_lives, millis, number, numbers};
+use scripts::{Range, SCRIPTS, marker_lives, millis, numbers};
 
 pub(crate) struct RedisStore {
     routes: Arc<Routes>,
@@ -134,28 +135,7 @@ impl RemoteStore for RedisStore {
         &'a self,
         keys: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, Error>> {
-        Box::pin(async move {
-            if keys.is_empty() {
-                return Ok(Vec::new());
-            }
-            let (groups, failed) = self.routes.groups(keys);
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            let each = groups.iter().map(|group| -> BoxFuture<'_, _> {
-                Box::pin(per_slot(group, Lane::Reads, "MGET", keys))
-            });
-            let answers = all(each.collect()).await;
-            let mut found = vec![None; keys.len()];
-            for (group, answer) in groups.iter().zip(answers) {
-                let answer: Vec<Vec<Option<Vec<u8>>>> = answer?;
-                let values = answer.into_iter().flatten();
-                for (number, value) in group.commands.iter().flatten().zip(values) {
-                    found[*number] = value;
-                }
-            }
-            Ok(found)
-        })
+        Box::pin(self.read_several(keys))
     }
 
     fn acquire<'a>(
@@ -346,46 +326,11 @@ impl RemoteStore for RedisStore {
         &self,
         entries: Vec<(String, Vec<u8>, Duration)>,
     ) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move {
-            if entries.is_empty() {
-                return Ok(());
-            }
-            let keys: Vec<&str> = entries.iter().map(|(key, ..)| &**key).collect();
-            let (groups, mut failed) = self.routes.groups(&keys);
-            let each = groups.iter().map(|group| -> BoxFuture<'_, _> {
-                let mut sets = pipe();
-                for number in group.commands.iter().flatten() {
-                    let (key, value, life) = &entries[*number];
-                    sets.add_command(set_command(key, value, *life)).ignore();
-                }
-                Box::pin(async move { group.leg.pipeline::<()>(Lane::Removals, &sets).await })
-            });
-            for answer in all(each.collect()).await {
-                failed = answer.err().or(failed);
-            }
-            failed.map_or(Ok(()), Err)
-        })
+        Box::pin(self.set_several(entries))
     }
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(async move {
-            if keys.is_empty() {
-                return Ok(0);
-            }
-            let (groups, mut failed) = self.routes.groups(keys);
-            let each = groups.iter().map(|group| -> BoxFuture<'_, _> {
-                Box::pin(per_slot(group, Lane::Removals, "UNLINK", keys))
-            });
-            let mut removed = 0;
-            for answer in all(each.collect()).await {
-                let answer: Result<Vec<u64>, _> = answer;
-                match answer {
-                    Ok(counts) => removed += counts.into_iter().sum::<u64>(),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            failed.map_or(Ok(removed), Err)
-        })
+        Box::pin(self.remove_several(keys))
     }
 
     fn sweep<'a>(
@@ -398,20 +343,7 @@ impl RemoteStore for RedisStore {
     }
 
     fn numbers<'a>(&'a self, markers: &'a [&'a str]) -> BoxFuture<'a, Result<Numbers, Error>> {
-        Box::pin(async move {
-            let lives = marker_lives(markers);
-            let lives: Vec<&[u8]> = lives.iter().map(String::as_bytes).collect();
-            let keys: Vec<&str> = [&*self.counter]
-                .into_iter()
-                .chain(markers.iter().copied())
-                .collect();
-            let answer: Vec<String> = self
-                .routes
-                .of(&self.counter)?
-                .script(Lane::Reads, &SCRIPTS.markers, &keys, &lives)
-                .await?;
-            numbers(&answer)
-        })
+        Box::pin(self.numbers_of(markers))
     }
 
     fn raise<'a>(
@@ -419,22 +351,7 @@ impl RemoteStore for RedisStore {
         markers: &'a [&'a str],
         known: u64,
     ) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(async move {
-            let known = known.to_string();
-            let lives = marker_lives(markers);
-            let mut arguments = vec![known.as_bytes()];
-            arguments.extend(lives.iter().map(String::as_bytes));
-            let keys: Vec<&str> = [&*self.counter]
-                .into_iter()
-                .chain(markers.iter().copied())
-                .collect();
-            let raised: String = self
-                .routes
-                .of(&self.counter)?
-                .script(Lane::Removals, &SCRIPTS.remove_tags, &keys, &arguments)
-                .await?;
-            number(&raised)
-        })
+        Box::pin(self.raise_all(markers, known))
     }
 
     fn life<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {
@@ -476,31 +393,6 @@ impl RemoteStore for RedisStore {
     fn trouble(&self) -> Option<Error> {
         self.routes.outage()
     }
-}
-
-/// One command over several keys; in a cluster one for each slot, in one
-/// piece for each node.
-async fn per_slot<T: FromRedisValue>(
-    group: &Group,
-    lane: Lane,
-    name: &str,
-    keys: &[String],
-) -> Result<Vec<T>, Error> {
-    let command = |numbers: &[usize]| {
-        let mut command = cmd(name);
-        for number in numbers {
-            command.arg(&keys[*number]);
-        }
-        command
-    };
-    if let [numbers] = &group.commands[..] {
-        return Ok(vec![group.leg.query(lane, &command(numbers)).await?]);
-    }
-    let mut commands = pipe();
-    for numbers in &group.commands {
-        commands.add_command(command(numbers));
-    }
-    group.leg.pipeline(lane, &commands).await
 }
 
 fn set_command(key: &str, value: &[u8], life: Duration) -> Cmd {

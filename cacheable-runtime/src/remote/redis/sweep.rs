@@ -28,7 +28,9 @@ const SCAN_COUNT: usize = 1_000;
 const SCRIPT_KEYS: usize = 100;
 
 /// Walks over a cluster whose slots are being moved, before it is given up.
-const WALKS: usize = 5;
+const WALKS: u32 = 5;
+/// Before the second one, and more each time.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// One walk over one server.
 struct Walk<'a> {
@@ -75,7 +77,11 @@ async fn walk_all<'a>(
 ) -> Result<u64, Error> {
     let mut removed = 0;
     let mut migrating = None;
-    for _ in 0..WALKS {
+    for turn in 0..WALKS {
+        if turn > 0 {
+            // The nodes need a moment to tell one another.
+            tokio::time::sleep(PAUSE * turn).await;
+        }
         let topology = cluster.topology();
         let mut links = topology.links()?;
         // In vain over the others while one is away, which is the longer work.

@@ -5,17 +5,19 @@
 //! links to new primaries are opened, keys are routed by the new map, then
 //! level 1 is cleared, then links to those that are gone are closed.
 
+mod learn;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use redis::{AsyncConnectionConfig, Client, RedisResult, Value, cmd};
+use redis::cmd;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::address::Address;
-use super::fault::{code, translate_in_cluster};
-use super::slots::{Itself, NOBODY, SlotMap, slot};
+use super::slots::{Itself, SlotMap, slot};
 use super::together::Together;
 use super::{Greeting, Lane, Link, Timeouts};
 use crate::bus::Listener;
@@ -36,6 +38,8 @@ pub(crate) struct Cluster {
     learning: tokio::sync::Mutex<()>,
     asked: AtomicUsize,
     closed: AtomicBool,
+    /// Where the links live: whoever asks may live elsewhere.
+    runtime: Handle,
 }
 
 /// The slots and their nodes, as known at one time.
@@ -68,8 +72,6 @@ pub(crate) enum Since {
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Hints that come so soon after another are one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// So many nodes are asked at once; what most of them say is believed.
-const ASKED: usize = 3;
 
 impl Cluster {
     /// Asks for the map and opens the links, for as long as `patience`; then
@@ -96,6 +98,7 @@ impl Cluster {
             learning: tokio::sync::Mutex::default(),
             asked: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            runtime: Handle::current(),
         });
         let first = async {
             drop(cluster.refresh().await);
@@ -181,50 +184,8 @@ impl Cluster {
         }
     }
 
-    /// What most of some nodes say that are linked and well; else what the
-    /// first says that answers a stranger.
-    async fn learn(&self) -> Result<SlotMap, Error> {
-        let topology = self.topology();
-        let well = topology.nodes.iter().map(|node| &node.link);
-        let mut well: Vec<_> = well.filter(|link| link.trouble().is_none()).collect();
-        if !well.is_empty() {
-            // Others each time, since one may be the last to know.
-            let turn = self.asked.fetch_add(1, Ordering::Relaxed) % well.len();
-            well.rotate_left(turn);
-            well.truncate(ASKED);
-            let ask = |link: &Arc<Link>| -> BoxFuture<'_, _> {
-                let link = Arc::clone(link);
-                Box::pin(async move { link.slots().await })
-            };
-            let answers = all(well.into_iter().map(ask).collect()).await;
-            let maps: Vec<SlotMap> = answers.into_iter().flatten().collect();
-            if let Some(map) = most(maps) {
-                return Ok(map);
-            }
-        }
-        let known = topology.nodes.iter().map(|node| node.link.address());
-        let mut strangers = tokio::task::JoinSet::new();
-        for address in self.seeds.iter().chain(known) {
-            strangers.spawn(ask_stranger(address.clone(), self.timeouts));
-        }
-        let mut failed = None;
-        while let Some(answer) = strangers.join_next().await {
-            match answer {
-                Ok(Ok(map)) => return Ok(map),
-                // A reason that a person must do something about says more
-                // than that nobody is there.
-                Ok(Err(error))
-                    if failed.is_none() || !matches!(error.kind(), ErrorKind::Unavailable) =>
-                {
-                    failed = Some(error);
-                }
-                _ => {}
-            }
-        }
-        Err(failed.unwrap_or_else(unserved))
-    }
-
     fn put_in_force(&self, map: SlotMap) {
+        let _entered = self.runtime.enter();
         let before = self.topology();
         if before.map.as_ref().ok() == Some(&map) {
             return;
@@ -408,67 +369,5 @@ async fn keep_up(cluster: Weak<Cluster>, outdated: Arc<Notify>) {
         if hinted {
             tokio::time::sleep(PAUSE).await;
         }
-    }
-}
-
-/// The map that most agree on; of several, the last.
-fn most(maps: Vec<SlotMap>) -> Option<SlotMap> {
-    let votes = |map: &SlotMap| maps.iter().filter(|other| *other == map).count();
-    let best = maps.iter().max_by_key(|map| votes(map)).cloned();
-    best
-}
-
-/// Asks a node for the map over a connection of its own.
-async fn ask_stranger(address: Address, timeouts: Timeouts) -> Result<SlotMap, Error> {
-    let ask = async {
-        let client = Client::open(address.info().clone())?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(Some(timeouts.command));
-        let mut connection = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        let answer: Value = cmd("CLUSTER")
-            .arg("SLOTS")
-            .query_async(&mut connection)
-            .await?;
-        RedisResult::Ok(answer)
-    };
-    let answer = match timeout(timeouts.connect, ask).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) if code(&error) == Some("ERR") => return Err(no_cluster()),
-        Ok(Err(error)) => return Err(translate_in_cluster(&error, timeouts.command)),
-        Err(_) => {
-            return Err(Error::new(
-                ErrorKind::Timeout,
-                format!("no connection within {:?}", timeouts.connect),
-            ));
-        }
-    };
-    read(&answer, &address)
-}
-
-fn read(answer: &Value, address: &Address) -> Result<SlotMap, Error> {
-    let map = SlotMap::read(answer, address.host()).ok_or_else(no_cluster)?;
-    if map.primaries.len() >= usize::from(NOBODY) || map.primaries.is_empty() {
-        return Err(unserved());
-    }
-    Ok(map)
-}
-
-fn no_cluster() -> Error {
-    Error::new(
-        ErrorKind::Server,
-        "the server is no node of a cluster: write its address as redis://host:port",
-    )
-}
-
-impl Link {
-    /// Who serves what, as this node knows it.
-    async fn slots(&self) -> Result<SlotMap, Error> {
-        let answer = self
-            .query(Lane::Removals, cmd("CLUSTER").arg("SLOTS"))
-            .await?;
-        read(&answer, self.address())
     }
 }
