@@ -5,8 +5,8 @@ pub use crate::cache::call::Call;
 pub use crate::cache::invalidate::{Invalidate, Invalidation};
 pub use crate::cache::put::{Put, PutCall};
 pub use crate::cache::shape::{
-    AbsentShape, ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, Divided, FallibleShape,
-    Kind, Shape, absent_of,
+    AbsentShape, ByLayer, ByThreeLayers, ByTwoLayers, ByValue, CachedShape, Detach, Divided,
+    FallibleShape, Kind, Shape, absent_of, detached,
 };
 pub use crate::cache::site::{Location, MethodKey, Site};
 pub use crate::cache::tags::{Tags, keep_all, never_late, no_tags};

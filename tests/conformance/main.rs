@@ -21,11 +21,14 @@ macro_rules! on_every_store {
     ($($case:ident),+ $(,)?) => {
         on_every_store!(@ embedded: $($case),+);
         on_every_store!(@ redis: $($case),+);
+        // They take as long again, so they run when asked for: `-- --ignored`.
+        on_every_store!(@ cluster #[ignore = "as long as the rest"]: $($case),+);
     };
-    (@ $store:ident: $($case:ident),+) => {
+    (@ $store:ident $(#[$how:meta])?: $($case:ident),+) => {
         mod $store {
             $(
                 #[tokio::test]
+                $(#[$how])?
                 async fn $case() {
                     super::$case(crate::stores::Store::$store()).await;
                 }

@@ -37,24 +37,15 @@ pub(super) fn function(model: &Cacheable<'_>, again: &Again) -> TokenStream {
     let mut inputs = Vec::new();
     let mut copies = Vec::new();
     let mut handed = Vec::new();
-    let helper = again.receiver.iter().map(|receiver| {
-        let [this, copy] = ["__cacheable_self", "__cacheable_copy_for_the_background"]
-            .map(|name| Ident::new(name, at));
+    if let Some(receiver) = &again.receiver {
+        let this = Ident::new("__cacheable_self", at);
         let ty = &receiver.ty;
         let reference = receiver.by_reference.then(|| quote_spanned!(at=> &));
         inputs.push(quote_spanned!(at=> #this: &#ty));
-        copies.push(quote_spanned!(at=> let #this = #copy(#this);));
+        // What an instance needs to wait in another task is said by its bound.
+        copies.push(quote_spanned!(at=> let #this = #private::detached(#this);));
         handed.push(quote_spanned!(at=> #reference #this));
-        // What an instance needs to wait in another task.
-        quote_spanned! {at=>
-            fn #copy<T: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static>(
-                it: &T
-            ) -> T {
-                ::core::clone::Clone::clone(it)
-            }
-        }
-    });
-    let helper: TokenStream = helper.collect();
+    }
     for (index, param) in again.params.iter().enumerate() {
         let (name, ty) = (local(&format!("__cacheable_{index}")), &param.ty);
         let here = near(ty);
@@ -83,7 +74,6 @@ pub(super) fn function(model: &Cacheable<'_>, again: &Again) -> TokenStream {
         #[doc(hidden)]
         #[allow(dead_code, deprecated)]
         fn #name #generics(#(#inputs),*) -> #private::BoxFuture<'static, ()> #bounds {
-            #helper
             #(#copies)*
             ::std::boxed::Box::pin(async move {
                 let _ = #own #method #turbofish(#(#handed),*).await;

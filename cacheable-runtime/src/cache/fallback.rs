@@ -53,10 +53,6 @@ impl Load {
         let local_key = self.call.local_key?;
         let local = self.call.engine.local();
         let entry = local.get_for_want_of_better(local_key)?;
-        // A tag that this process has removed, though not in the store yet.
-        if entry.markers.iter().any(|marker| marker.is_held()) {
-            return None;
-        }
         let window = millis(self.call.rules.stale_if_error);
         Some(Fallback {
             landing: entry.value.clone(),

@@ -352,3 +352,19 @@ impl<T> AbsentShape for OptionalArc<T> where Self: Shape {}
 pub fn absent_of<S: AbsentShape>(_: S) -> S::Return {
     S::absent().expect("this shape has an absence")
 }
+
+/// What can be copied into a task of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be refreshed in the background",
+    label = "this moves a copy of it to another task",
+    note = "it must be `Clone + Send + Sync + 'static`; a service is usually made so by `#[derive(Clone)]` over `Arc`s",
+    note = "or write `refresh = \"inline\"`, which lets one caller wait for the refresh"
+)]
+pub trait Detach: Clone + Send + Sync + 'static {}
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> Detach for T {}
+
+/// The copy.
+pub fn detached<T: Detach>(it: &T) -> T {
+    it.clone()
+}

@@ -19,6 +19,9 @@ pub(crate) struct Marker {
     key: Box<str>,
     /// [`UNKNOWN`], or the number of the last removal.
     value: AtomicU64,
+    /// The greatest number that it was ever known to have; [`UNKNOWN`] when it
+    /// was told to have changed since.
+    seen: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -45,6 +48,7 @@ impl Marker {
         Self {
             key: key.into(),
             value: AtomicU64::new(UNKNOWN),
+            seen: AtomicU64::new(UNKNOWN),
             state: Mutex::default(),
         }
     }
@@ -52,6 +56,12 @@ impl Marker {
     /// Whether an entry with this stamp is valid as far as this tag goes.
     pub(crate) fn permits(&self, stamp: u64) -> bool {
         self.value.load(Ordering::Acquire) <= stamp
+    }
+
+    /// As [`permits`](Self::permits), by what was known when the store was last
+    /// there, and by what this process has done since.
+    pub(crate) fn permitted(&self, stamp: u64) -> bool {
+        self.seen.load(Ordering::Acquire) <= stamp
     }
 
     /// A question to send, unless the answer is known. To be asked for before
@@ -73,10 +83,18 @@ impl Marker {
         if known != UNKNOWN {
             self.value.store(known.max(number), Ordering::Release);
         }
+        // An unknown one stays so: it is greater than any number.
+        self.seen.fetch_max(number, Ordering::AcqRel);
     }
 
     /// It has changed to what nobody knows.
     pub(crate) fn forget(&self) {
+        self.seen.store(UNKNOWN, Ordering::Release);
+        self.lose();
+    }
+
+    /// Changes are not told any more.
+    fn lose(&self) {
         let mut state = lock(&self.state);
         state.questions += 1;
         self.value.store(UNKNOWN, Ordering::Release);
@@ -108,6 +126,7 @@ impl Question {
     pub(crate) fn answered(self, value: u64) {
         let state = lock(&self.marker.state);
         if state.questions == self.number && state.held == 0 {
+            self.marker.seen.store(value, Ordering::Release);
             self.marker.value.store(value, Ordering::Release);
         }
     }
@@ -173,10 +192,11 @@ impl Markers {
         marker.is_some()
     }
 
-    pub(super) fn forget_all(&self) {
+    /// Nothing is known any more.
+    pub(super) fn lose_all(&self) {
         let known = self.by_key.read().unwrap_or_else(PoisonError::into_inner);
         for marker in known.values() {
-            marker.forget();
+            marker.lose();
         }
     }
 }

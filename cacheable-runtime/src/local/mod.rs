@@ -45,6 +45,8 @@ pub(crate) struct Local {
     stripes: Box<[AtomicU64]>,
     keys: RandomState,
     generation: AtomicU64,
+    /// The generation that ended when the server was lost; 0 while it is there.
+    lost: AtomicU64,
     /// Until when the present generation is trusted, on this process's clock.
     trusted_until: AtomicU64,
     /// How many pattern removals there have been. Held shared while an entry
@@ -149,6 +151,7 @@ impl Local {
             stripes: (0..stripes).map(|_| AtomicU64::new(0)).collect(),
             keys: RandomState::new(),
             generation: AtomicU64::new(Generation::new(mode).0),
+            lost: AtomicU64::new(0),
             trusted_until: AtomicU64::new(if settings.alone { u64::MAX } else { 0 }),
             sweeps: RwLock::new(0),
             markers: Markers::default(),
@@ -166,12 +169,23 @@ impl Local {
         valid.then_some(entry)
     }
 
-    /// The entry even if the server was lost since: what this process and, up
-    /// to the loss, others removed is not given out all the same.
+    /// What was valid when the server was lost, while it is: unless it was
+    /// removed, here or as far as was told, until then, or here since.
     pub(crate) fn get_for_want_of_better(&self, call: u128) -> Option<Arc<Entry>> {
         let entry = self.entries.as_ref()?.peek(&call)?;
-        let away = self.generation(Ordering::Acquire).mode() == Mode::Degraded;
-        (away && self.is_unchanged(entry.ticket())).then_some(entry)
+        let generation = entry.ticket().generation;
+        let of_now = generation == self.generation(Ordering::Acquire);
+        let of_before = generation.0 == self.lost.load(Ordering::Acquire);
+        let mut markers = entry.markers.iter();
+        let stands = (of_now || of_before)
+            && self.is_away()
+            && self.is_unchanged(entry.ticket())
+            && markers.all(|marker| marker.permitted(entry.stamp));
+        stands.then_some(entry)
+    }
+
+    fn is_away(&self) -> bool {
+        self.generation(Ordering::Acquire).mode() == Mode::Degraded
     }
 
     /// Whether the entry is valid now.
@@ -307,12 +321,17 @@ impl Local {
 
     fn begin(&self, mode: Mode) {
         let generation = Generation::new(mode);
-        self.generation.store(generation.0, Ordering::SeqCst);
-        self.begun();
+        let before = Generation(self.generation.swap(generation.0, Ordering::SeqCst));
+        self.begun(before, mode);
     }
 
-    fn begun(&self) {
-        self.markers.forget_all();
+    fn begun(&self, before: Generation, mode: Mode) {
+        match (before.mode(), mode) {
+            (Mode::Followed, Mode::Degraded) => self.lost.store(before.0, Ordering::SeqCst),
+            (Mode::Degraded, Mode::Degraded) => {}
+            _ => self.lost.store(0, Ordering::SeqCst),
+        }
+        self.markers.lose_all();
         self.watch.wake_all();
     }
 
@@ -344,21 +363,19 @@ impl Listener for Local {
     fn all_changed(&self) {
         // Only what has its own place in the order may say what mode it is: a
         // loss that comes meanwhile must not be taken back.
-        let mut before = self.generation.load(Ordering::SeqCst);
+        let mut before = self.generation(Ordering::SeqCst);
         loop {
-            let next = Generation::new(Generation(before).mode());
-            let begun = self.generation.compare_exchange(
-                before,
-                next.0,
-                Ordering::SeqCst,
-                Ordering::SeqCst,
-            );
+            let next = Generation::new(before.mode());
+            let order = Ordering::SeqCst;
+            let begun = self
+                .generation
+                .compare_exchange(before.0, next.0, order, order);
             match begun {
                 Ok(_) => break,
-                Err(other) => before = other,
+                Err(other) => before = Generation(other),
             }
         }
-        self.begun();
+        self.begun(before, before.mode());
     }
 
     fn numbered(&self, number: u64) {

@@ -1,6 +1,7 @@
 //! Level 1, the values in this process: what is answered from there, for how
 //! long, and what ends it.
 
+mod away;
 mod bounds;
 mod lives;
 mod outcomes;

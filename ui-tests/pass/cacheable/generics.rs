@@ -123,7 +123,8 @@ async fn main() {
         assert_eq!(shared_by_all(1, "text").await, 1);
         assert_eq!(shared_by_all(1, 5).await, 1);
     }
-    assert_eq!(LOADS.load(Ordering::Relaxed), 16);
+    // Displaced in the store; at level 1 each has its own.
+    assert_eq!(LOADS.load(Ordering::Relaxed), 14);
 
     let text = |key: Result<cacheable_runtime::Key, _>| key.unwrap().to_string();
     assert_eq!(text(shared_by_all_key(1).into_key()), "cache:skipped:shared_by_all:1");

@@ -66,5 +66,6 @@ async fn main() {
         assert_eq!(Users.sized(1).await, "user 1");
         assert_eq!(Orders.sized(1).await, "order 1");
     }
-    assert_eq!(LOADS.load(Ordering::Relaxed), 8);
+    // Two displace each other in the store; at level 1 each has its own.
+    assert_eq!(LOADS.load(Ordering::Relaxed), 6);
 }

@@ -154,13 +154,9 @@ impl ProjectService {
         __cacheable_0: &str,
         __cacheable_1: &Option<u64>,
     ) -> ::cacheable_runtime::__private::BoxFuture<'static, ()> {
-        fn __cacheable_copy_for_the_background<
-            T: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
-                + 'static,
-        >(it: &T) -> T {
-            ::core::clone::Clone::clone(it)
-        }
-        let __cacheable_self = __cacheable_copy_for_the_background(__cacheable_self);
+        let __cacheable_self = ::cacheable_runtime::__private::detached(
+            __cacheable_self,
+        );
         let __cacheable_0 = <str as ::std::borrow::ToOwned>::to_owned(__cacheable_0);
         let __cacheable_1 = <Option<u64> as ::core::clone::Clone>::clone(__cacheable_1);
         ::std::boxed::Box::pin(async move {
