@@ -118,8 +118,11 @@ impl Builder {
     }
 
     /// The server, `redis://[[user]:password@]host[:port][/database]`, or
-    /// `unix:///path`; `rediss://` with the feature `tls`. Default: the
-    /// embedded store.
+    /// `unix:///path`; `rediss://` with the feature `tls`. A cluster is
+    /// `redis+cluster://[[user]:password@]host[:port],host[:port]…`, by one or
+    /// more of its nodes; the others are learned from them, by the names that
+    /// `CLUSTER SLOTS` gives, which this process must be able to reach.
+    /// Default: the embedded store.
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.redis = Some(("the address given to `redis(…)`", url.into()));
         self
