@@ -68,9 +68,52 @@ pub(crate) async fn detached<T: Send + 'static>(
     }
 }
 
+/// Awaits all of them at once, and answers in their order. For a few: each is
+/// looked at whenever any of them goes on.
+#[cfg(feature = "redis")]
+pub(crate) async fn all<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.into_iter().map(Some).collect();
+    let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, result) in futures.iter_mut().zip(&mut results) {
+            let polled = future.as_mut().map(|future| future.as_mut().poll(context));
+            match polled {
+                Some(Poll::Ready(value)) => {
+                    *result = Some(value);
+                    *future = None;
+                }
+                Some(Poll::Pending) => pending = true,
+                None => {}
+            }
+        }
+        if pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "redis")]
+    #[tokio::test]
+    async fn all_are_awaited_at_once_and_keep_their_order() {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let waits = async move { receiver.await.expect("it is sent") };
+        let sends = async move {
+            tokio::task::yield_now().await;
+            sender.send(1).expect("it is awaited");
+            2
+        };
+        assert_eq!(all(vec![Box::pin(waits), Box::pin(sends)]).await, [1, 2]);
+        assert_eq!(all(Vec::<BoxFuture<'_, u8>>::new()).await, [0_u8; 0]);
+    }
 
     #[tokio::test]
     async fn what_is_started_begins_at_once_whatever_its_task_has_done_before() {

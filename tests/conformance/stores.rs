@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cacheable_runtime::{Builder, ManualClock, Runtime};
-use cacheable_tests::RedisServer;
+use cacheable_tests::{RedisCluster, RedisServer};
 
 /// Long enough to be there when the test ends.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
@@ -21,6 +21,8 @@ enum Place {
     Embedded(Runtime),
     /// A namespace of the server.
     Redis(String),
+    /// A namespace of the cluster.
+    Cluster(String),
 }
 
 impl Store {
@@ -36,11 +38,18 @@ impl Store {
         }
     }
 
+    pub(crate) fn cluster() -> Self {
+        Self {
+            place: Place::Cluster(RedisCluster::shared().namespace()),
+        }
+    }
+
     /// Another store of this kind, on the same server if there is one.
     pub(crate) fn neighbour(&self) -> Self {
         match self.place {
             Place::Embedded(_) => Self::embedded(),
             Place::Redis(_) => Self::redis(),
+            Place::Cluster(_) => Self::cluster(),
         }
     }
 
@@ -49,7 +58,7 @@ impl Store {
     pub(crate) async fn runtime(&self) -> Runtime {
         match &self.place {
             Place::Embedded(runtime) => runtime.clone(),
-            Place::Redis(_) => self.runtime_with(|builder| builder).await,
+            Place::Redis(_) | Place::Cluster(_) => self.runtime_with(|builder| builder).await,
         }
     }
 
@@ -58,7 +67,7 @@ impl Store {
     pub(crate) async fn timed(&self) -> (Runtime, Time) {
         let clock = match self.place {
             Place::Embedded(_) => Some(ManualClock::new()),
-            Place::Redis(_) => None,
+            Place::Redis(_) | Place::Cluster(_) => None,
         };
         let adjust = |builder: Builder| match &clock {
             Some(clock) => builder.clock(clock),
@@ -72,21 +81,25 @@ impl Store {
     pub(crate) async fn beside(&self, runtime: &Runtime) -> Runtime {
         match self.place {
             Place::Embedded(_) => runtime.clone(),
-            Place::Redis(_) => self.runtime().await,
+            Place::Redis(_) | Place::Cluster(_) => self.runtime().await,
         }
     }
 
     /// A runtime of this kind with settings of its own; an embedded one has
     /// its own entries, too.
     pub(crate) async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
-        let builder = match &self.place {
-            Place::Embedded(_) => Runtime::builder(),
-            Place::Redis(namespace) => Runtime::builder()
-                .redis(RedisServer::shared().url())
+        let over = |url: String, namespace| {
+            Runtime::builder()
+                .redis(url)
                 .namespace(namespace)
                 // On a machine that is busy with other tests.
                 .budget(PATIENCE)
-                .require_connection(),
+                .require_connection()
+        };
+        let builder = match &self.place {
+            Place::Embedded(_) => Runtime::builder(),
+            Place::Redis(namespace) => over(RedisServer::shared().url(), namespace),
+            Place::Cluster(namespace) => over(RedisCluster::shared().url(), namespace),
         };
         let runtime = adjust(builder).build().await;
         runtime.expect("the settings are right, and the shared server is up")

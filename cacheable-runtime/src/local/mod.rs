@@ -322,6 +322,10 @@ impl Local {
     fn begin(&self, mode: Mode) {
         let generation = Generation::new(mode);
         let before = Generation(self.generation.swap(generation.0, Ordering::SeqCst));
+        self.begun(before, mode);
+    }
+
+    fn begun(&self, before: Generation, mode: Mode) {
         match (before.mode(), mode) {
             (Mode::Followed, Mode::Degraded) => self.lost.store(before.0, Ordering::SeqCst),
             (Mode::Degraded, Mode::Degraded) => {}
@@ -357,12 +361,29 @@ impl Listener for Local {
     }
 
     fn all_changed(&self) {
-        let mode = self.generation(Ordering::SeqCst).mode();
-        self.begin(mode);
+        // Only what has its own place in the order may say what mode it is: a
+        // loss that comes meanwhile must not be taken back.
+        let mut before = self.generation(Ordering::SeqCst);
+        loop {
+            let next = Generation::new(before.mode());
+            let order = Ordering::SeqCst;
+            let begun = self
+                .generation
+                .compare_exchange(before.0, next.0, order, order);
+            match begun {
+                Ok(_) => break,
+                Err(other) => before = Generation(other),
+            }
+        }
+        self.begun(before, before.mode());
     }
 
     fn numbered(&self, number: u64) {
         self.markers.saw(number);
+    }
+
+    fn told_time(&self, millis: u64, round_trip: Duration) {
+        self.clock.follow(millis, round_trip);
     }
 
     fn lost(&self) {
