@@ -334,6 +334,7 @@ fn is_there(path: &[&str]) -> bool {
         "everywhere" => ("tests/everywhere", modules.to_vec()),
         "fleet" => ("tests/fleet", modules.to_vec()),
         "faults" => ("tests/faults", modules.to_vec()),
+        "cluster" => ("tests/cluster", modules.to_vec()),
         "model" => ("tests/model", modules.to_vec()),
         _ => return false,
     };
