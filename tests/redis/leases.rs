@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cacheable_runtime::{Cache, Policy};
-use cacheable_tests::{RedisServer, eventually};
+use cacheable_tests::{Of, Proxy, RedisServer, eventually};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -204,4 +204,64 @@ async fn the_body_of_a_put_waits_for_its_own_lease_no_longer_than_it_lives() {
     let value = tokio::time::timeout(PATIENCE, put).await;
     assert_eq!(value.expect("it waits for itself").unwrap(), 1);
     assert_eq!(service.read(1).await.unwrap(), 1);
+}
+
+/// Looking at it again costs time, too, but not the time that a call has for
+/// the server: it is the load that takes so long.
+#[tokio::test]
+async fn who_waits_far_from_the_server_waits_as_long_as_it_lives() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let builder = level_two().redis(proxy.url()).lease(SHORT);
+    let far = builder.require_connection().build().await.unwrap().cache();
+    foreign_lease(&server, Duration::from_secs(600)).await;
+    proxy.delay(Of::All, Duration::from_millis(10));
+    let waiter = call(&far, 2);
+    let before = calls(&server, "get");
+    eventually("it looks again and again", PATIENCE, async || {
+        waiter.is_finished() || calls(&server, "get") > before + 12
+    })
+    .await;
+    assert!(!waiter.is_finished(), "it loaded by itself");
+    server.command::<()>(&["UNLINK", "key"]);
+    assert_eq!(waiter.await.unwrap(), Ok(2));
+}
+
+/// One lease that cannot be removed does not keep the others.
+#[tokio::test]
+async fn a_lease_in_whose_place_is_something_else_keeps_no_other() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let builder = level_two()
+        .redis(proxy.url())
+        .lease(Duration::from_secs(3600));
+    let cache = builder.require_connection().build().await.unwrap().cache();
+    let hang = |key: &'static str| {
+        let cache = cache.clone();
+        tokio::spawn(async move {
+            let load = async || std::future::pending::<Result<u64, ()>>().await;
+            let policy = Policy::new(Duration::from_secs(600));
+            cache.get_or_load(key, policy, load).await
+        })
+    };
+    let mut hung = Vec::new();
+    for key in ["first", "second"] {
+        hung.push(hang(key));
+        eventually("it loads", PATIENCE, async || {
+            server.command::<bool>(&["EXISTS", key])
+        })
+        .await;
+    }
+    proxy.refuse();
+    for load in hung {
+        load.abort();
+        drop(load.await);
+    }
+    server.command::<()>(&["DEL", "first"]);
+    server.command::<()>(&["HSET", "first", "field", "value"]);
+    proxy.forward();
+    eventually("the other lease goes", PATIENCE, async || {
+        !server.command::<bool>(&["EXISTS", "second"])
+    })
+    .await;
 }

@@ -12,4 +12,5 @@ mod scan_match;
 mod secrets;
 mod service;
 mod shutdown;
+mod undelivered;
 mod wire;

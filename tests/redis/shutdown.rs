@@ -82,3 +82,19 @@ async fn it_does_not_wait_beyond_its_deadline() {
     hung.abort();
     service.loaded(1).await;
 }
+
+/// The runtime is dropped without a shutdown.
+#[tokio::test]
+async fn nothing_of_it_is_left_when_it_is_dropped() {
+    let server = RedisServer::start();
+    let alive = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let before = alive();
+    let service = Service::on(&server).await;
+    service.heals(1).await;
+    drop(service);
+    cacheable_tests::eventually("its tasks end", PATIENCE, async || alive() == before).await;
+}

@@ -29,6 +29,11 @@ impl Budget {
         }
     }
 
+    /// All of it again, for a call that has waited for something else.
+    pub(crate) fn renew(&self) {
+        self.left.store(self.limit, Ordering::Relaxed);
+    }
+
     /// Awaits an answer of the store for as long as there is something left. A
     /// store that does not answer in time is told so, and may be left alone.
     pub(crate) async fn spend<T>(

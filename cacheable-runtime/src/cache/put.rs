@@ -43,10 +43,7 @@ impl Put {
             return PutCall::direct();
         };
         let counters = engine.counters(self.label);
-        if engine.is_closing() {
-            counters.bypassed();
-            return PutCall::direct();
-        }
+        // Also while it closes: the body writes, and what is there gets old.
         let rules = key.rules();
         // An entry without its tags could not be removed by them.
         let keeps = !key.tagged_by_value;
@@ -288,7 +285,7 @@ impl Seized {
         match removed {
             Ok(_) => self.call.counters.invalidated(),
             Err(error) => {
-                engine.repair_later(&self.targets());
+                engine.repair_after(&error, &self.targets());
                 self.call.counters.invalidation_failed();
                 tracing::warn!(
                     method = self.call.label,
@@ -312,8 +309,8 @@ impl Drop for Seized {
             let (removing, targets) = (engine.clone(), self.targets());
             let remove = async move {
                 let _busy = removing.busy();
-                if removing.remove_now(&targets, How::PATIENT).await.is_err() {
-                    removing.repair_later(&targets);
+                if let Err(error) = removing.remove_now(&targets, How::PATIENT).await {
+                    removing.repair_after(&error, &targets);
                 }
             };
             start(engine.runtime(), remove);

@@ -103,9 +103,6 @@ impl Cached {
                 Boarded::Dispersed => continue,
                 Boarded::RunThrough => break,
             };
-            if self.engine.repair().covers(&self.key) {
-                return Found::Nothing(Load::new(self, leader, None));
-            }
             match self.ask(value, &mut leader).await {
                 Ok(Asked::Landed(outcome, landing, ticket)) => {
                     // Nobody joins from here on. Whoever has joined after a
@@ -133,6 +130,9 @@ impl Cached {
                 Ok(Asked::Leased(_)) if leader.is_dispersed() => {}
                 Ok(Asked::Leased(fallback)) => {
                     return Found::Nothing(Load::new(self, leader, fallback));
+                }
+                Ok(Asked::Undelivered) => {
+                    return Found::Nothing(Load::new(self, leader, None));
                 }
                 // The body that holds the lease is waiting for this very call.
                 Ok(Asked::Own) => {
@@ -213,6 +213,11 @@ impl Cached {
         loop {
             // Before the question, so that what overtakes the answer is seen.
             let ticket = engine.local().ticket(&self.key);
+            // After the ticket, which a removal that comes to wait from here on
+            // makes void.
+            if engine.repair().covers(&self.key) {
+                return Ok(Asked::Undelivered);
+            }
             let present = match self.spend(engine.read(&self.key, &markers)).await? {
                 Some(bytes) => bytes,
                 None => match self.acquire(leader, None).await? {
@@ -235,6 +240,8 @@ impl Cached {
                 Seen::Lease if engine.remote().has_given_up(&present) => Expect::Lease(&present),
                 Seen::Lease if patience.wait(engine, &present, &ticket).await => {
                     leader.show_life();
+                    // It is the load that takes its time, not the store.
+                    self.budget.renew();
                     if patience.wonders() {
                         self.spend(engine.remote().takes_writes(&self.key)).await?;
                     }
@@ -446,6 +453,9 @@ enum Asked {
     Refresh(Claim, Offer),
     /// The leader holds the lease; what may stand in if its load fails.
     Leased(Option<Fallback>),
+    /// A removal by this process has not reached the store: what is there may
+    /// be what it removed.
+    Undelivered,
     /// A body that this call is made from holds it.
     Own,
 }

@@ -63,7 +63,7 @@ impl Targets {
     }
 
     /// Whether `key` goes, as far as its name tells.
-    fn cover(&self, key: &str) -> bool {
+    pub(super) fn cover(&self, key: &str) -> bool {
         let whole = self.prefixes.iter().map(|prefix| &prefix.pattern);
         let mut patterns = self.patterns.iter().chain(whole);
         self.keys.iter().any(|covered| covered == key)
@@ -107,10 +107,8 @@ impl Engine {
         let removal = async move {
             let _busy = engine.busy();
             let removed = engine.remove_now(&targets, how).await;
-            if let Err(error) = &removed
-                && error.kind() != ErrorKind::ShutDown
-            {
-                engine.repair_later(&targets);
+            if let Err(error) = &removed {
+                engine.repair_after(error, &targets);
             }
             removed
         };
@@ -164,7 +162,7 @@ impl Engine {
     }
 
     /// Level 1 keeps nothing of what is removed by its name.
-    fn forget(&self, targets: &Targets) {
+    pub(super) fn forget(&self, targets: &Targets) {
         for key in &targets.keys {
             self.local().forget(key.as_bytes());
         }

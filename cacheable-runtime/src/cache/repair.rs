@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::removal::{How, Targets};
 use super::tags::prefix_of;
 use super::{Engine, WeakEngine};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::local::Marker;
 use crate::pattern::Pattern;
 use crate::sync::{lock, unique};
@@ -208,9 +208,20 @@ struct Batch {
 }
 
 impl Engine {
+    /// Delivers removals later that have failed with this error, unless there
+    /// is nothing any more to deliver them to.
+    pub(crate) fn repair_after(&self, error: &Error, targets: &Targets) {
+        if error.kind() != ErrorKind::ShutDown {
+            self.repair_later(targets);
+        }
+    }
+
     /// Delivers removals later that could not be delivered now.
     pub(crate) fn repair_later(&self, targets: &Targets) {
         let idle = self.repair().add(targets, self);
+        // Whoever did not see it in the queue yet may read what it removes.
+        self.forget(targets);
+        self.flights().disperse_lookups(|key| targets.cover(key));
         // Values of these tags may be among what is kept while the server is
         // away.
         self.local().distrust();

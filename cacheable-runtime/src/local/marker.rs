@@ -89,13 +89,17 @@ impl Marker {
 
     /// It has changed to what nobody knows.
     pub(crate) fn forget(&self) {
+        let mut state = lock(&self.state);
         self.seen.store(UNKNOWN, Ordering::Release);
-        self.lose();
+        self.lose_in(&mut state);
     }
 
     /// Changes are not told any more.
     fn lose(&self) {
-        let mut state = lock(&self.state);
+        self.lose_in(&mut lock(&self.state));
+    }
+
+    fn lose_in(&self, state: &mut State) {
         state.questions += 1;
         self.value.store(UNKNOWN, Ordering::Release);
     }

@@ -102,11 +102,16 @@ impl Cache {
         K: IntoKey,
     {
         let keys = self.full_keys(keys)?;
-        let found = self.engine.remote().get_many(&keys).await?;
+        // Before they are read: the removal may be delivered meanwhile.
+        let covered = keys.iter().map(|key| self.engine.repair().covers(key));
+        let covered: Vec<bool> = covered.collect();
+        let mut found = self.engine.remote().get_many(&keys).await?;
+        for (bytes, covered) in found.iter_mut().zip(covered) {
+            bytes.take_if(|_| covered);
+        }
         self.learn_markers(&keys, &found).await?;
         let mut values = Vec::with_capacity(keys.len());
         for (key, bytes) in keys.iter().zip(found) {
-            let bytes = bytes.filter(|_| !self.engine.repair().covers(key));
             values.push(match bytes {
                 Some(bytes) => self.open(key, &bytes).await?,
                 None => None,

@@ -90,6 +90,12 @@ impl RedisStore {
     }
 }
 
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.orphans.end();
+    }
+}
+
 fn lane(from: Origin) -> Lane {
     match from {
         Origin::Load => Lane::Reads,

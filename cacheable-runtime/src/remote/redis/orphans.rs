@@ -1,6 +1,7 @@
 //! Leases that could not be removed when they were given up.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(super) struct Orphans {
     leases: Mutex<VecDeque<(String, Vec<u8>)>>,
-    added: tokio::sync::Notify,
+    /// There is one more, or nobody to clear up for.
+    changed: tokio::sync::Notify,
+    over: AtomicBool,
 }
 
 impl Orphans {
@@ -27,20 +30,26 @@ impl Orphans {
         }
         leases.push_back((key, lease));
         drop(leases);
-        self.added.notify_one();
+        self.changed.notify_one();
     }
 
     pub(super) fn holds(&self, lease: &[u8]) -> bool {
         lock(&self.leases).iter().any(|(_, orphan)| orphan == lease)
     }
 
-    /// Works as long as there is a connection. It is held only for a moment: nobody
-    /// else may be there to close it.
+    /// Nobody is there any more to clear up for.
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
+    /// Works until [`end`](Self::end), as long as there is a connection. It is
+    /// held only for a moment: nobody else may be there to close it.
     pub(super) async fn clear_up(self: Arc<Self>, routes: Weak<Routes>) {
-        loop {
+        while !self.over.load(Ordering::SeqCst) {
             let first = lock(&self.leases).front().cloned();
             let Some((key, lease)) = first else {
-                self.added.notified().await;
+                self.changed.notified().await;
                 continue;
             };
             let Some(routes) = routes.upgrade() else {
