@@ -50,6 +50,30 @@ async fn a_node_that_is_killed_takes_only_its_keys_along() {
     there.sees_all().await;
 }
 
+/// The one with the tags.
+#[tokio::test]
+async fn a_primary_that_dies_is_replaced_by_its_replica() {
+    let cluster = RedisCluster::start_with(3, 3, 1_500);
+    let (source, here, there, namespace) = pair(&cluster).await;
+    here.settles().await;
+    there.settles().await;
+    let counter = format!("{namespace}:tag:{{{namespace}:tag}}:counter");
+    cluster.nodes()[cluster.owner(&counter)].kill();
+    for _ in 0..5 {
+        source.changes();
+        let Ok(()) = here.write_by_tag().await;
+        here.reads_all().await;
+    }
+    here.settles().await;
+    there.settles().await;
+    here.sees_all().await;
+    there.sees_all().await;
+    source.changes();
+    let Ok(()) = there.write_by_tag().await;
+    there.reads_all().await;
+    here.sees_all().await;
+}
+
 #[tokio::test]
 async fn a_node_that_is_stuck_costs_others_nothing() {
     let cluster = RedisCluster::start_with(3, 0, 60_000);

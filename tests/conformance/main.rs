@@ -17,7 +17,7 @@ mod stores;
 mod tags;
 
 /// Makes each case, an `async fn(Store)`, a test on every store. On a cluster
-/// they take as long again, so there they run when asked for: `-- --ignored`.
+/// they take as long again, so there they run with the feature `cluster`.
 macro_rules! on_every_store {
     ($($case:ident),+ $(,)?) => {
         mod embedded {
@@ -26,13 +26,13 @@ macro_rules! on_every_store {
         mod redis {
             $(crate::on_every_store!(@ redis, $case);)+
         }
+        #[cfg(feature = "cluster")]
         mod cluster {
-            $(crate::on_every_store!(@ cluster, $case, #[ignore = "as long as all others"]);)+
+            $(crate::on_every_store!(@ cluster, $case);)+
         }
     };
-    (@ $store:ident, $case:ident $(, #[$how:meta])?) => {
+    (@ $store:ident, $case:ident) => {
         #[tokio::test]
-        $(#[$how])?
         async fn $case() {
             super::$case(crate::stores::Store::$store()).await;
         }

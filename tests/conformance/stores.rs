@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cacheable_runtime::{Builder, ManualClock, Runtime};
-use cacheable_tests::{RedisCluster, RedisServer};
+#[cfg(feature = "cluster")]
+use cacheable_tests::RedisCluster;
+use cacheable_tests::RedisServer;
 
 /// Long enough to be there when the test ends.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
@@ -19,10 +21,8 @@ pub(crate) struct Store {
 enum Place {
     /// The only runtime that this store can have.
     Embedded(Runtime),
-    /// A namespace of the server.
-    Redis(String),
-    /// A namespace of the cluster.
-    Cluster(String),
+    /// The address of a server or a cluster, and a namespace there.
+    Redis(fn() -> String, String),
 }
 
 impl Store {
@@ -34,13 +34,20 @@ impl Store {
 
     pub(crate) fn redis() -> Self {
         Self {
-            place: Place::Redis(RedisServer::shared().namespace()),
+            place: Place::Redis(
+                || RedisServer::shared().url(),
+                RedisServer::shared().namespace(),
+            ),
         }
     }
 
+    #[cfg(feature = "cluster")]
     pub(crate) fn cluster() -> Self {
         Self {
-            place: Place::Cluster(RedisCluster::shared().namespace()),
+            place: Place::Redis(
+                || RedisCluster::shared().url(),
+                RedisCluster::shared().namespace(),
+            ),
         }
     }
 
@@ -48,8 +55,9 @@ impl Store {
     pub(crate) fn neighbour(&self) -> Self {
         match self.place {
             Place::Embedded(_) => Self::embedded(),
-            Place::Redis(_) => Self::redis(),
-            Place::Cluster(_) => Self::cluster(),
+            Place::Redis(url, _) => Self {
+                place: Place::Redis(url, RedisServer::shared().namespace()),
+            },
         }
     }
 
@@ -58,7 +66,7 @@ impl Store {
     pub(crate) async fn runtime(&self) -> Runtime {
         match &self.place {
             Place::Embedded(runtime) => runtime.clone(),
-            Place::Redis(_) | Place::Cluster(_) => self.runtime_with(|builder| builder).await,
+            Place::Redis(..) => self.runtime_with(|builder| builder).await,
         }
     }
 
@@ -67,7 +75,7 @@ impl Store {
     pub(crate) async fn timed(&self) -> (Runtime, Time) {
         let clock = match self.place {
             Place::Embedded(_) => Some(ManualClock::new()),
-            Place::Redis(_) | Place::Cluster(_) => None,
+            Place::Redis(..) => None,
         };
         let adjust = |builder: Builder| match &clock {
             Some(clock) => builder.clock(clock),
@@ -81,25 +89,21 @@ impl Store {
     pub(crate) async fn beside(&self, runtime: &Runtime) -> Runtime {
         match self.place {
             Place::Embedded(_) => runtime.clone(),
-            Place::Redis(_) | Place::Cluster(_) => self.runtime().await,
+            Place::Redis(..) => self.runtime().await,
         }
     }
 
     /// A runtime of this kind with settings of its own; an embedded one has
     /// its own entries, too.
     pub(crate) async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
-        let over = |url: String, namespace| {
-            Runtime::builder()
-                .redis(url)
+        let builder = match &self.place {
+            Place::Embedded(_) => Runtime::builder(),
+            Place::Redis(url, namespace) => Runtime::builder()
+                .redis(url())
                 .namespace(namespace)
                 // On a machine that is busy with other tests.
                 .budget(PATIENCE)
-                .require_connection()
-        };
-        let builder = match &self.place {
-            Place::Embedded(_) => Runtime::builder(),
-            Place::Redis(namespace) => over(RedisServer::shared().url(), namespace),
-            Place::Cluster(namespace) => over(RedisCluster::shared().url(), namespace),
+                .require_connection(),
         };
         let runtime = adjust(builder).build().await;
         runtime.expect("the settings are right, and the shared server is up")

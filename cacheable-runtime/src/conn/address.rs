@@ -16,7 +16,7 @@ pub(crate) struct Address {
 
 /// What was asked for.
 pub(crate) enum Server {
-    One(Address),
+    One(Box<Address>),
     /// Some nodes of a cluster, each of which knows the others.
     Cluster(Vec<Address>),
 }
@@ -29,12 +29,12 @@ impl Server {
     /// Reads a URL. `setting` is what it is called in errors.
     pub(crate) fn parse(setting: &str, url: &str) -> Result<Self, Error> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Address::parse(setting, url).map(Self::One);
+            return Address::parse(setting, url).map(|address| Self::One(Box::new(address)));
         };
         let plain = match scheme {
             "redis+cluster" => "redis",
             "rediss+cluster" => "rediss",
-            _ => return Address::parse(setting, url).map(Self::One),
+            _ => return Address::parse(setting, url).map(|address| Self::One(Box::new(address))),
         };
         let wrong = |why: &str| {
             Error::new(

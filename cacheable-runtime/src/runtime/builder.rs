@@ -320,7 +320,7 @@ impl Builder {
         let listener: Arc<dyn Listener> = Arc::clone(&local) as _;
         let routes = match server {
             Server::One(address) => {
-                let link = Link::open(address, timeouts, greeting, listener, patience).await;
+                let link = Link::open(*address, timeouts, greeting, listener, patience).await;
                 Routes::One(Arc::new(link))
             }
             Server::Cluster(seeds) => {

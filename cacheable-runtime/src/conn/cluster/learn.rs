@@ -35,7 +35,7 @@ impl Cluster {
             };
             let answers = all(well.into_iter().map(ask).collect()).await;
             let maps: Vec<SlotMap> = answers.into_iter().flatten().collect();
-            if let Some(map) = most(maps) {
+            if let Some(map) = most(&maps) {
                 return Ok(map);
             }
         }
@@ -63,10 +63,9 @@ impl Cluster {
 }
 
 /// The map that most agree on; of several, the last.
-fn most(maps: Vec<SlotMap>) -> Option<SlotMap> {
+fn most(maps: &[SlotMap]) -> Option<SlotMap> {
     let votes = |map: &SlotMap| maps.iter().filter(|other| *other == map).count();
-    let best = maps.iter().max_by_key(|map| votes(map)).cloned();
-    best
+    maps.iter().max_by_key(|map| votes(map)).cloned()
 }
 
 /// Asks a node for the map over a connection of its own.

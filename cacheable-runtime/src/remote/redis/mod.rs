@@ -56,7 +56,7 @@ impl RedisStore {
         } else if key.contains(['{', '}']) {
             // It cannot be a tag itself, so some number of its slot is.
             let its = slot(key.as_bytes());
-            let number = (0_u32..).find(|number| slot(number.to_string().as_bytes()) == its);
+            let number = (0..=u32::MAX).find(|number| slot(number.to_string().as_bytes()) == its);
             let number = number.expect("there are more numbers than slots");
             format!("{namespace}{what}:{{{number}}}:{key}")
         } else {
