@@ -216,18 +216,21 @@ impl Flights {
     /// As [`disperse`](Self::disperse), but leaves alone those whose body runs:
     /// to be called when the store has carried out a removal before which
     /// `disperse` was called. A body that has begun since then reads what the
-    /// removal made way for; a look-up may still hold what was removed.
+    /// removal made way for; a look-up may hold what was removed. So may what a
+    /// refresh offers, which is taken back.
     pub(crate) fn disperse_lookups(&self, covers: impl Fn(&str) -> bool) {
-        self.disperse_if(|flight| covers(&flight.key.key) && flight.is_lookup());
+        let mut offers = Vec::new();
+        self.disperse_if(|flight| covers(&flight.key.key) && flight.takes_back(&mut offers));
     }
 
     /// As [`disperse_lookups`](Self::disperse_lookups), for the removal of a
     /// tag: which of these have it is not known yet.
     pub(crate) fn disperse_tagged_lookups(&self) {
-        self.disperse_if(|flight| flight.tagged && flight.is_lookup());
+        let mut offers = Vec::new();
+        self.disperse_if(|flight| flight.tagged && flight.takes_back(&mut offers));
     }
 
-    fn disperse_if(&self, covered: impl Fn(&Flight) -> bool) {
+    fn disperse_if(&self, mut covered: impl FnMut(&Flight) -> bool) {
         let dispersed: Vec<_> = {
             let mut by_key = lock(&self.by_key);
             let dispersed = by_key.extract_if(|_, flight| covered(flight));
@@ -290,8 +293,12 @@ impl Flight {
         true
     }
 
-    fn is_lookup(&self) -> bool {
-        !matches!(lock(&self.state).phase, Phase::Loading)
+    /// Takes back what the look-up found, to be dropped when no lock is held.
+    /// `true`: there is no more to the flight than that.
+    fn takes_back(&self, offers: &mut Vec<(Landing, Millis)>) -> bool {
+        let mut state = lock(&self.state);
+        offers.extend(state.stale.take());
+        !matches!(state.phase, Phase::Loading)
     }
 
     fn is_silent(&self, patience: Duration) -> bool {
