@@ -77,21 +77,27 @@ impl Marker {
 
     /// It has changed to what nobody knows.
     pub(crate) fn forget(&self) {
-        let mut state = lock(&self.state);
+        self.forget_in(&mut lock(&self.state));
+    }
+
+    fn forget_in(&self, state: &mut State) {
         state.questions += 1;
         self.value.store(UNKNOWN, Ordering::Release);
     }
 
     /// A removal of the tag has not reached the store.
     pub(crate) fn hold(&self) {
-        self.forget();
-        lock(&self.state).held += 1;
+        // Under one lock: no answer comes between these two.
+        let mut state = lock(&self.state);
+        state.held += 1;
+        self.forget_in(&mut state);
     }
 
     /// It has now.
     pub(crate) fn release(&self) {
-        lock(&self.state).held -= 1;
-        self.forget();
+        let mut state = lock(&self.state);
+        state.held -= 1;
+        self.forget_in(&mut state);
     }
 
     pub(crate) fn is_held(&self) -> bool {
