@@ -260,9 +260,11 @@ impl Local {
 
     /// Drops everything that was kept while the server is away.
     pub(crate) fn distrust(&self) {
-        let generation = self.generation(Ordering::SeqCst);
-        if generation.mode() == Mode::Degraded {
-            self.begin(Mode::Degraded);
+        loop {
+            let seen = self.generation(Ordering::SeqCst);
+            if seen.mode() != Mode::Degraded || self.begin_after(seen) {
+                return;
+            }
         }
     }
 
@@ -289,6 +291,23 @@ impl Local {
     fn begin(&self, mode: Mode) {
         let generation = Generation::new(mode);
         self.generation.store(generation.0, Ordering::SeqCst);
+        self.begun();
+    }
+
+    /// Begins another generation of the same mode, unless `seen` is over: what
+    /// ended it may know better about the mode.
+    fn begin_after(&self, seen: Generation) -> bool {
+        let next = Generation::new(seen.mode());
+        let (success, failure) = (Ordering::SeqCst, Ordering::SeqCst);
+        let generation = &self.generation;
+        let begun = generation.compare_exchange(seen.0, next.0, success, failure);
+        if begun.is_ok() {
+            self.begun();
+        }
+        begun.is_ok()
+    }
+
+    fn begun(&self) {
         self.markers.forget_all();
         self.watch.wake_all();
     }
@@ -318,8 +337,7 @@ impl Listener for Local {
     }
 
     fn all_changed(&self) {
-        let mode = self.generation(Ordering::SeqCst).mode();
-        self.begin(mode);
+        while !self.begin_after(self.generation(Ordering::SeqCst)) {}
     }
 
     fn numbered(&self, number: u64) {
