@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::marker::Marker;
 use super::{Mode, Ticket};
 use crate::observe::Counters;
+use crate::sync::AtomicU64;
 use crate::time::Millis;
 
 /// A decoded value, shared by everybody who gets it.

@@ -8,10 +8,10 @@
 //! number that is known too late can only cost misses.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
-use crate::sync::lock;
+use crate::sync::{AtomicU64, Mutex, RwLock, lock};
 
 /// The marker of one tag, as far as it is known here.
 pub(crate) struct Marker {

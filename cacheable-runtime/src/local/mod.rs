@@ -17,12 +17,14 @@
 
 mod entry;
 mod marker;
+#[cfg(all(test, cacheable_shuttle))]
+mod shuttle_tests;
 mod watch;
 
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -30,7 +32,7 @@ use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::bus::Listener;
 use crate::pattern::Pattern;
-use crate::sync::unique;
+use crate::sync::{AtomicU64, RwLock, unique};
 use crate::time::Clock;
 pub(crate) use entry::{Entry, Shared, Times};
 pub(crate) use marker::{Marker, Markers, Question};

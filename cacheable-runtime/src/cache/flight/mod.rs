@@ -11,13 +11,15 @@
 //! it.
 
 mod nested;
+#[cfg(all(test, cacheable_shuttle))]
+mod shuttle_tests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use once_cell::sync::Lazy;
@@ -26,7 +28,7 @@ use tokio::sync::Notify;
 pub(crate) use nested::{Inside, Lease, enter_put, holds, is_inside, replaces};
 
 use crate::local::Shared;
-use crate::sync::{lock, unique};
+use crate::sync::{AtomicU64, Mutex, lock, unique};
 use crate::time::Millis;
 use nested::{By, Noted};
 
