@@ -98,6 +98,12 @@ impl Entry {
         markers.all(|marker| marker.permits(self.stamp))
     }
 
+    /// The same, as far as it was known before the server was lost.
+    pub(super) fn was_permitted(&self) -> bool {
+        let mut markers = self.markers.iter();
+        markers.all(|marker| marker.permitted(self.stamp))
+    }
+
     /// Claims the right to try a refresh now; nobody else gets it for `pause`.
     pub(crate) fn claim_refresh(&self, now: Millis, pause: Millis) -> bool {
         let quiet = self.quiet_until.load(Ordering::Relaxed);

@@ -19,6 +19,8 @@ pub(crate) struct Marker {
     key: Box<str>,
     /// [`UNKNOWN`], or the number of the last removal.
     value: AtomicU64,
+    /// The same, but that a loss of the connection changes nothing about it.
+    told: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -45,6 +47,7 @@ impl Marker {
         Self {
             key: key.into(),
             value: AtomicU64::new(UNKNOWN),
+            told: AtomicU64::new(UNKNOWN),
             state: Mutex::default(),
         }
     }
@@ -52,6 +55,12 @@ impl Marker {
     /// Whether an entry with this stamp is valid as far as this tag goes.
     pub(crate) fn permits(&self, stamp: u64) -> bool {
         self.value.load(Ordering::Acquire) <= stamp
+    }
+
+    /// As [`permits`](Self::permits), as far as this process was told before
+    /// the connection was lost, and has removed since.
+    pub(super) fn permitted(&self, stamp: u64) -> bool {
+        self.told.load(Ordering::Acquire) <= stamp
     }
 
     /// A question to send, unless the answer is known. To be asked for before
@@ -73,6 +82,7 @@ impl Marker {
         if known != UNKNOWN {
             self.value.store(known.max(number), Ordering::Release);
         }
+        self.told.fetch_max(number, Ordering::AcqRel);
     }
 
     /// It has changed to what nobody knows.
@@ -81,6 +91,16 @@ impl Marker {
     }
 
     fn forget_in(&self, state: &mut State) {
+        self.told.store(UNKNOWN, Ordering::Release);
+        self.lose_in(state);
+    }
+
+    /// Nobody tells of its changes any more.
+    fn lose(&self) {
+        self.lose_in(&mut lock(&self.state));
+    }
+
+    fn lose_in(&self, state: &mut State) {
         state.questions += 1;
         self.value.store(UNKNOWN, Ordering::Release);
     }
@@ -115,6 +135,7 @@ impl Question {
         let state = lock(&self.marker.state);
         if state.questions == self.number && state.held == 0 {
             self.marker.value.store(value, Ordering::Release);
+            self.marker.told.store(value, Ordering::Release);
         }
     }
 }
@@ -179,10 +200,10 @@ impl Markers {
         marker.is_some()
     }
 
-    pub(super) fn forget_all(&self) {
+    pub(super) fn lose_all(&self) {
         let known = self.by_key.read().unwrap_or_else(PoisonError::into_inner);
         for marker in known.values() {
-            marker.forget();
+            marker.lose();
         }
     }
 }

@@ -19,6 +19,8 @@ mod entry;
 mod marker;
 #[cfg(all(test, cacheable_shuttle))]
 mod shuttle_tests;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fmt;
@@ -167,8 +169,12 @@ impl Local {
     /// to the loss, others removed is not given out all the same.
     pub(crate) fn get_for_want_of_better(&self, call: u128) -> Option<Arc<Entry>> {
         let entry = self.entries.as_ref()?.peek(&call)?;
-        let away = self.generation(Ordering::Acquire).mode() == Mode::Degraded;
-        (away && self.is_unchanged(entry.ticket())).then_some(entry)
+        let generation = self.generation(Ordering::Acquire);
+        let away = generation.mode() == Mode::Degraded;
+        // What was kept without the server has no markers: see `distrust`.
+        let trusted = entry.mode() != Mode::Degraded || entry.ticket().generation == generation;
+        let stands = away && trusted && self.is_unchanged(entry.ticket()) && entry.was_permitted();
+        stands.then_some(entry)
     }
 
     fn vouches_for(&self, entry: &Entry) -> bool {
@@ -310,7 +316,7 @@ impl Local {
     }
 
     fn begun(&self) {
-        self.markers.forget_all();
+        self.markers.lose_all();
         self.watch.wake_all();
     }
 
