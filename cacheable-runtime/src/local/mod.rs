@@ -270,7 +270,7 @@ impl Local {
     pub(crate) fn distrust(&self) {
         loop {
             let seen = self.generation(Ordering::SeqCst);
-            if seen.mode() != Mode::Degraded || self.begin_after(seen) {
+            if seen.mode() != Mode::Degraded || self.begin(Mode::Degraded, Some(seen)) {
                 return;
             }
         }
@@ -296,28 +296,23 @@ impl Local {
         entries.map_or((0, 0), |entries| (entries.len(), entries.weight()))
     }
 
-    fn begin(&self, mode: Mode) {
-        let generation = Generation::new(mode);
-        self.generation.store(generation.0, Ordering::SeqCst);
-        self.begun();
-    }
-
-    /// Begins another generation of the same mode, unless `seen` is over: what
+    /// Begins a generation. `seen`: only if that one is not over, since what
     /// ended it may know better about the mode.
-    fn begin_after(&self, seen: Generation) -> bool {
-        let next = Generation::new(seen.mode());
-        let (success, failure) = (Ordering::SeqCst, Ordering::SeqCst);
-        let generation = &self.generation;
-        let begun = generation.compare_exchange(seen.0, next.0, success, failure);
-        if begun.is_ok() {
-            self.begun();
+    fn begin(&self, mode: Mode, seen: Option<Generation>) -> bool {
+        const ORDER: Ordering = Ordering::SeqCst;
+        let next = Generation::new(mode).0;
+        let begun = if let Some(Generation(seen)) = seen {
+            let exchanged = self.generation.compare_exchange(seen, next, ORDER, ORDER);
+            exchanged.is_ok()
+        } else {
+            self.generation.store(next, ORDER);
+            true
+        };
+        if begun {
+            self.markers.lose_all();
+            self.watch.wake_all();
         }
-        begun.is_ok()
-    }
-
-    fn begun(&self) {
-        self.markers.lose_all();
-        self.watch.wake_all();
+        begun
     }
 
     fn stripe(&self, key: &[u8]) -> u32 {
@@ -330,7 +325,8 @@ impl Local {
 
 impl Listener for Local {
     fn connected(&self, follows: bool) {
-        self.begin(if follows { Mode::Followed } else { Mode::Blind });
+        let mode = if follows { Mode::Followed } else { Mode::Blind };
+        self.begin(mode, None);
     }
 
     fn heard(&self, asked: Instant) {
@@ -345,7 +341,12 @@ impl Listener for Local {
     }
 
     fn all_changed(&self) {
-        while !self.begin_after(self.generation(Ordering::SeqCst)) {}
+        loop {
+            let seen = self.generation(Ordering::SeqCst);
+            if self.begin(seen.mode(), Some(seen)) {
+                return;
+            }
+        }
     }
 
     fn numbered(&self, number: u64) {
@@ -353,7 +354,7 @@ impl Listener for Local {
     }
 
     fn lost(&self) {
-        self.begin(Mode::Degraded);
+        self.begin(Mode::Degraded, None);
     }
 }
 

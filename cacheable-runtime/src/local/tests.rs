@@ -34,7 +34,8 @@ fn keep(local: &Local, marker: &Arc<Marker>) {
 
 #[test]
 fn what_was_removed_by_tag_does_not_stand_in_when_the_server_is_lost() {
-    let removals: [(fn(&Local, &Marker), bool); 5] = [
+    type Removal = fn(&Local, &Marker);
+    let removals: [(Removal, bool); 5] = [
         (|_, _| {}, true),
         (|_, marker| marker.raise(2), false),
         // By another process.

@@ -4,7 +4,8 @@
 //! and atomics of `shuttle`. All threads of a run are then coroutines of one
 //! thread, and at each lock and each atomic a scheduler decides which goes on;
 //! what comes in between happens at once. It is not loom's `cfg`, under which
-//! other crates here would change, too.
+//! other crates here would change, too. Outside of such a run these locks cannot be
+//! taken, so of the other tests most fail in such a build.
 //!
 //! The map of level 1 and `tokio::sync::Notify` are not replaced. Neither ever
 //! blocks a thread, and no lock of theirs is held where the scheduler decides,
