@@ -17,23 +17,27 @@
 
 mod entry;
 mod marker;
+#[cfg(all(test, cacheable_shuttle))]
+mod shuttle_tests;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", cacheable_shuttle))]
 use std::time::Instant;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", cacheable_shuttle))]
 use crate::bus::Listener;
 use crate::pattern::Pattern;
-use crate::sync::unique;
+use crate::sync::{AtomicU64, RwLock, unique};
 use crate::time::{Clock, Moment};
 pub(crate) use entry::{Entry, Shared, Times};
 pub(crate) use marker::{Marker, Markers, Question};
@@ -176,11 +180,10 @@ impl Local {
         let generation = entry.ticket().generation;
         let of_now = generation == self.generation(Ordering::Acquire);
         let of_before = generation.0 == self.lost.load(Ordering::Acquire);
-        let mut markers = entry.markers.iter();
         let stands = (of_now || of_before)
             && self.is_away()
             && self.is_unchanged(entry.ticket())
-            && markers.all(|marker| marker.permitted(entry.stamp));
+            && entry.was_permitted();
         stands.then_some(entry)
     }
 
@@ -293,9 +296,11 @@ impl Local {
 
     /// Drops everything that was kept while the server is away.
     pub(crate) fn distrust(&self) {
-        let generation = self.generation(Ordering::SeqCst);
-        if generation.mode() == Mode::Degraded {
-            self.begin(Mode::Degraded);
+        loop {
+            let seen = self.generation(Ordering::SeqCst);
+            if seen.mode() != Mode::Degraded || self.begin(Mode::Degraded, Some(seen)) {
+                return;
+            }
         }
     }
 
@@ -319,20 +324,29 @@ impl Local {
         entries.map_or((0, 0), |entries| (entries.len(), entries.weight()))
     }
 
-    fn begin(&self, mode: Mode) {
-        let generation = Generation::new(mode);
-        let before = Generation(self.generation.swap(generation.0, Ordering::SeqCst));
-        self.begun(before, mode);
-    }
-
-    fn begun(&self, before: Generation, mode: Mode) {
-        match (before.mode(), mode) {
-            (Mode::Followed, Mode::Degraded) => self.lost.store(before.0, Ordering::SeqCst),
+    /// Begins a generation. `seen`: only if that one is not over, since what
+    /// ended it may know better about the mode.
+    fn begin(&self, mode: Mode, seen: Option<Generation>) -> bool {
+        const ORDER: Ordering = Ordering::SeqCst;
+        let next = Generation::new(mode).0;
+        let before = match seen {
+            None => self.generation.swap(next, ORDER),
+            Some(seen) => {
+                let exchanged = self.generation.compare_exchange(seen.0, next, ORDER, ORDER);
+                match exchanged {
+                    Ok(before) => before,
+                    Err(_) => return false,
+                }
+            }
+        };
+        match (Generation(before).mode(), mode) {
+            (Mode::Followed, Mode::Degraded) => self.lost.store(before, ORDER),
             (Mode::Degraded, Mode::Degraded) => {}
-            _ => self.lost.store(0, Ordering::SeqCst),
+            _ => self.lost.store(0, ORDER),
         }
         self.markers.lose_all();
         self.watch.wake_all();
+        true
     }
 
     fn stripe(&self, key: &[u8]) -> u32 {
@@ -343,10 +357,11 @@ impl Local {
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", cacheable_shuttle))]
 impl Listener for Local {
     fn connected(&self, follows: bool) {
-        self.begin(if follows { Mode::Followed } else { Mode::Blind });
+        let mode = if follows { Mode::Followed } else { Mode::Blind };
+        self.begin(mode, None);
     }
 
     fn heard(&self, asked: Instant) {
@@ -361,21 +376,12 @@ impl Listener for Local {
     }
 
     fn all_changed(&self) {
-        // Only what has its own place in the order may say what mode it is: a
-        // loss that comes meanwhile must not be taken back.
-        let mut before = self.generation(Ordering::SeqCst);
         loop {
-            let next = Generation::new(before.mode());
-            let order = Ordering::SeqCst;
-            let begun = self
-                .generation
-                .compare_exchange(before.0, next.0, order, order);
-            match begun {
-                Ok(_) => break,
-                Err(other) => before = Generation(other),
+            let seen = self.generation(Ordering::SeqCst);
+            if self.begin(seen.mode(), Some(seen)) {
+                return;
             }
         }
-        self.begun(before, before.mode());
     }
 
     fn numbered(&self, number: u64) {
@@ -387,7 +393,7 @@ impl Listener for Local {
     }
 
     fn lost(&self) {
-        self.begin(Mode::Degraded);
+        self.begin(Mode::Degraded, None);
     }
 }
 
