@@ -43,6 +43,9 @@ impl RedisCluster {
                     &timeout,
                     "--cluster-require-full-coverage",
                     "no",
+                    // A replica has its copy at once.
+                    "--repl-diskless-sync-delay",
+                    "0",
                 ])
             })
             .collect();
@@ -78,6 +81,8 @@ impl RedisCluster {
         for (number, replica) in self.nodes[self.primaries..].iter().enumerate() {
             let primary = self.id(number % self.primaries);
             replica.command::<()>(&["CLUSTER", "REPLICATE", &primary]);
+        }
+        for replica in &self.nodes[self.primaries..] {
             wait_until("a replica has its copy", PATIENCE, || {
                 let info: String = replica.command(&["INFO", "replication"]);
                 info.contains("master_link_status:up")
