@@ -241,6 +241,10 @@ impl Supervisor {
             if let Err(error) = self.ask(&mut pair, left_alone).await {
                 return translate(&error, shared.timeouts.command);
             }
+            // It was asked twice, one after the other.
+            if left_alone && asked.elapsed() / 2 > shared.timeouts.budget {
+                continue;
+            }
             if left_alone {
                 // All that was told meanwhile has been heard. But those who
                 // did without the server have begun a time of their own.

@@ -298,6 +298,7 @@ impl Builder {
         let timeouts = Timeouts {
             connect: self.connect_timeout,
             command: self.command_timeout,
+            budget: self.budget,
         };
         let patience = if self.require_connection {
             self.connect_timeout
