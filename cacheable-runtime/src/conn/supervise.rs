@@ -276,8 +276,8 @@ impl Supervisor {
     async fn follow_time(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let asked = Instant::now();
         let (seconds, micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
-        self.clock
-            .follow(seconds * 1000 + micros / 1000, asked.elapsed());
+        let now = seconds.saturating_mul(1000).saturating_add(micros / 1000);
+        self.clock.follow(now, asked.elapsed());
         Ok(())
     }
 }
