@@ -56,7 +56,7 @@ impl Clock {
             Self::Process(clock) => {
                 let elapsed = signed(clock.started.elapsed());
                 let epoch = clock.epoch_at_start.load(Ordering::Relaxed);
-                u64::try_from(epoch + elapsed).unwrap_or(0)
+                u64::try_from(epoch.saturating_add(elapsed)).unwrap_or(0)
             }
             Self::Manual(clock) => clock.now(),
         }
@@ -101,7 +101,8 @@ impl Clock {
                 return;
             }
             let now = i64::try_from(server_now).unwrap_or(i64::MAX);
-            let epoch = now + signed(round_trip) / 2 - signed(clock.started.elapsed());
+            let ahead = signed(round_trip) / 2 - signed(clock.started.elapsed());
+            let epoch = now.saturating_add(ahead);
             clock.epoch_at_start.store(epoch, Ordering::Relaxed);
         }
     }
@@ -187,6 +188,17 @@ mod tests {
         assert!((5_002_000..5_010_000).contains(&clock.now()));
         clock.follow(9_000_000, Duration::ZERO);
         assert!(clock.now() >= 9_000_000);
+    }
+
+    #[test]
+    fn a_server_may_say_any_time() {
+        let clock = Clock::process();
+        for told in [u64::MAX, 0] {
+            clock.follow(told, Duration::from_secs(1));
+            std::thread::sleep(Duration::from_millis(2));
+            clock.now();
+            clock.moment();
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! store is one module in `on_every_store`.
 
 mod attributes;
+mod cut_short;
 mod fence;
 mod flight;
 mod freshness;

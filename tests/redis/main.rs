@@ -6,6 +6,7 @@ mod harness;
 mod leases;
 mod outage;
 mod parked;
+mod peers;
 mod probe;
 mod repair;
 mod scan_match;

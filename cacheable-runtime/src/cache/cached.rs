@@ -243,7 +243,7 @@ impl Engine {
 
     /// Asks for those of the markers that are not known.
     pub(crate) async fn learn(&self, markers: &[Arc<Marker>]) -> Result<(), Error> {
-        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
+        let questions = self.questions(markers);
         if questions.is_empty() {
             return Ok(());
         }
@@ -259,7 +259,7 @@ impl Engine {
         key: &str,
         markers: &[Arc<Marker>],
     ) -> Result<Option<Vec<u8>>, Error> {
-        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
+        let questions = self.questions(markers);
         let names: Vec<&str> = questions.iter().map(Question::key).collect();
         let (bytes, numbers) = self.remote().get(key, &names).await?;
         drop(names);
@@ -267,6 +267,12 @@ impl Engine {
             self.answer(questions, &numbers);
         }
         Ok(bytes)
+    }
+
+    fn questions(&self, markers: &[Arc<Marker>]) -> Vec<Question> {
+        let told = self.local().is_told();
+        let questions = markers.iter().filter_map(|marker| marker.question(told));
+        questions.collect()
     }
 
     /// Takes what the store says of markers.

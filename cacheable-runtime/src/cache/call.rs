@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 
 use super::Engine;
 use super::budget::Budget;
@@ -321,6 +322,8 @@ impl Call {
         call.deadline = call
             .rules
             .load_timeout
+            // Without a timer there is no deadline.
+            .filter(|_| Handle::try_current().is_ok())
             .and_then(|timeout| ready.checked_add(timeout));
         // Behind a pointer: all of it is the same for every method, and the
         // caller's future stays small.

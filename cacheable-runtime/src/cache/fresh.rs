@@ -61,7 +61,7 @@ pub(crate) fn settled(early: Early, times: &Times) -> Millis {
         Early::Never => times.soft,
         Early::Ahead(share) => {
             let life = times.soft.saturating_sub(times.created);
-            times.created + scaled(life as f64 * share)
+            times.created.saturating_add(scaled(life as f64 * share))
         }
         Early::Chance(beta) => times
             .soft
@@ -127,6 +127,24 @@ mod tests {
         assert_eq!(phase(&rules, &times(), 1_799, 0), Phase::Fresh);
         assert_eq!(phase(&rules, &times(), 1_800, 0), Phase::Early);
         assert_eq!(settled(rules.early, &times()), 1_800);
+    }
+
+    /// What is read from the store may hold any numbers.
+    #[test]
+    fn no_times_are_too_large() {
+        let times = Times {
+            created: 1,
+            soft: u64::MAX,
+            revalidate: u64::MAX,
+            hard: u64::MAX,
+            load_micros: u32::MAX,
+        };
+        for rules in [rules().refresh_ahead(1.0), rules().beta(f64::MAX)] {
+            for now in [0, 1, u64::MAX - 1, u64::MAX] {
+                phase(&rules, &times, now, 0);
+            }
+            settled(rules.early, &times);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::key::KeyWriter;
 use crate::observe::Counters;
 use crate::pattern::Pattern;
+use crate::sync::start;
 
 /// A `#[cache_invalidate]` method: a static in its expansion.
 #[derive(Debug)]
@@ -176,8 +177,12 @@ impl Invalidate {
             // A failure is counted and said; what matters comes after.
             drop(Box::pin(begun.remove()).await);
         }
-        let returned = match S::divide(body.await) {
-            Divided::Value(kept) if unless(S::value(&kept)) => return (S::rejoin(kept), None),
+        let mut unfinished = Unfinished(Some(&begun));
+        let divided = S::divide(body.await);
+        let spared = matches!(&divided, Divided::Value(kept) if unless(S::value(kept)));
+        unfinished.0 = None;
+        let returned = match divided {
+            Divided::Value(kept) if spared => return (S::rejoin(kept), None),
             Divided::Value(kept) => Ok(kept),
             Divided::Absent if S::ABSENT_SUCCEEDS => Err(()),
             Divided::Absent => return (absent::<S>(), None),
@@ -195,13 +200,33 @@ fn absent<S: Shape>() -> S::Return {
     S::absent().expect("this shape was just absent")
 }
 
+/// A body that may have written. Dropping it, since its caller went away or it
+/// panicked, removes behind the caller's back.
+struct Unfinished<'a>(Option<&'a Begun>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let Some(begun) = self.0 else {
+            return;
+        };
+        let (engine, targets, how) = (begun.engine.clone(), begun.targets.clone(), begun.how());
+        start(begun.engine.runtime(), async move {
+            // What fails is tried until it is done.
+            drop(engine.remove(targets, how).await);
+        });
+    }
+}
+
 impl Begun {
-    async fn remove(&self) -> Result<(), Error> {
-        let how = How {
+    fn how(&self) -> How {
+        How {
             sweep: Some(Sweep::Behind),
             limit: self.engine.settings().budget,
-        };
-        let removed = self.engine.remove(self.targets.clone(), how).await;
+        }
+    }
+
+    async fn remove(&self) -> Result<(), Error> {
+        let removed = self.engine.remove(self.targets.clone(), self.how()).await;
         let removed = removed.map(|entries| self.counters.removed(entries));
         let result = match &self.refused {
             Some(error) => Err(error.clone()),

@@ -171,7 +171,8 @@ impl Load {
     /// The body returned nothing.
     pub(crate) async fn absent(self: Box<Self>) {
         if self.call.rules.none_ttl.is_none() {
-            return self.unkept(|| None).await;
+            let tags = Ok(self.call.tags.clone());
+            return self.unkept(tags, || None).await;
         }
         let encoded = Encoded {
             codec: CodecId::Bincode,
@@ -183,13 +184,25 @@ impl Load {
     }
 
     /// The value is returned and not kept: what was there before is old.
-    pub(crate) async fn unkept(mut self: Box<Self>, landing: impl FnOnce() -> Landing) {
+    /// `tags`: what it would have been kept under.
+    pub(crate) async fn unkept(
+        mut self: Box<Self>,
+        tags: Result<Vec<String>, Error>,
+        landing: impl FnOnce() -> Landing,
+    ) {
         if let Some(mut claim) = self.claim.take() {
             let targets = Targets::of_keys(vec![self.call.key.to_string()]);
             drop(self.call.engine.remove(targets, How::PATIENT).await);
             claim.end(None);
         }
-        self.share(landing).await;
+        match tags {
+            Ok(tags) => {
+                self.call.tags = tags;
+                self.share(landing).await;
+            }
+            // Nobody can tell whether it was removed by them.
+            Err(_) => drop(self.leader.take().map(Leader::disperse)),
+        }
     }
 
     /// Puts the value in the place of the lease and shares it with those who
@@ -203,14 +216,14 @@ impl Load {
         let landing = || Some(share());
         match (encoded, tags) {
             (Ok(encoded), Ok(tags)) => self.keep(encoded, false, &tags, landing).await,
-            (Err(error), _) => {
+            (Err(error), tags) => {
                 self.call.not_stored(&error);
-                self.unkept(landing).await;
+                self.unkept(tags, landing).await;
             }
             // An entry without its tag could not be removed by it.
             (_, Err(error)) => {
                 self.call.not_stored(&error);
-                self.unkept(landing).await;
+                self.unkept(Err(error), landing).await;
             }
         }
     }
@@ -334,6 +347,9 @@ impl Load {
         };
         let landing = landing();
         if let Some(lease) = &leader.lease {
+            // Anew: while the lease is there, nothing was removed. That it was
+            // placed may have been told as a change.
+            self.ticket = self.call.engine.local().ticket(&self.call.key);
             let remote = self.call.engine.remote();
             match self.call.spend(remote.release(&self.call.key, lease)).await {
                 Ok(true) => leader.lease = None,

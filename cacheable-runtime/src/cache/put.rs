@@ -165,6 +165,11 @@ struct Seized {
 
 impl Seized {
     async fn seize(call: Box<Cached>) -> Self {
+        // A removal that is not known would be taken to be later than the put.
+        let markers = call.markers(&call.tags);
+        if let Err(error) = call.spend(call.engine.learn(&markers)).await {
+            call.remote_failed("read", &error);
+        }
         let lease = Engine::new_lease();
         // Owned before it is sent, so that a caller that goes away meanwhile
         // gives it up.

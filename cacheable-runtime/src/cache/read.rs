@@ -104,11 +104,11 @@ impl Cached {
                 Boarded::RunThrough => break,
             };
             match self.ask(value, &mut leader).await {
-                Ok(Asked::Landed(outcome, landing, ticket)) => {
+                Ok(Asked::Landed(outcome, landing, standing)) => {
                     // Nobody joins from here on. Whoever has joined after a
                     // change was told, or made, must not get what was before.
                     leader.close();
-                    if self.engine.local().stands(&ticket) {
+                    if standing.holds(&self.engine) {
                         leader.land(landing.clone());
                     } else {
                         leader.disperse();
@@ -303,27 +303,30 @@ impl Cached {
         } else {
             self.counters.hit_remote();
         }
-        let offered = markers.clone();
+        let standing = Standing {
+            ticket,
+            stamp: header.tag_stamp,
+            markers: markers.clone(),
+        };
         self.keep_here(landing.clone(), &header, bytes.len(), markers, ticket);
         if matches!(phase, Phase::Early | Phase::Stale)
             && let Bid::Won(claim) = self.bid(header.serial).await
         {
             // Unless the caller runs the body itself.
             outcome.note();
-            let (engine, stamp) = (self.engine.downgrade(), header.tag_stamp);
+            let engine = self.engine.downgrade();
             let offer = Offer {
                 old: landing,
                 fresh: !stale,
                 until: times.revalidate.max(times.soft),
                 stands: Box::new(move || {
-                    let stands = |engine: Engine| engine.local().stands(&ticket);
-                    engine.upgrade().is_some_and(stands)
-                        && offered.iter().all(|marker| marker.permits(stamp))
+                    let engine = engine.upgrade();
+                    engine.is_some_and(|engine| standing.holds(&engine))
                 }),
             };
             return Ok(Some(Asked::Refresh(claim, offer)));
         }
-        Ok(Some(Asked::Landed(outcome, landing, ticket)))
+        Ok(Some(Asked::Landed(outcome, landing, standing)))
     }
 
     /// Places a lease for `leader`. `Some` is what is there instead.
@@ -447,8 +450,7 @@ impl Engine {
 }
 
 enum Asked {
-    /// What was read under this ticket.
-    Landed(Outcome, Landing, Ticket),
+    Landed(Outcome, Landing, Standing),
     /// What may be answered with while it is refreshed.
     Refresh(Claim, Offer),
     /// The leader holds the lease; what may stand in if its load fails.
@@ -458,6 +460,22 @@ enum Asked {
     Undelivered,
     /// A body that this call is made from holds it.
     Own,
+}
+
+/// What an answer of the store rests on.
+struct Standing {
+    ticket: Ticket,
+    stamp: u64,
+    markers: Box<[Arc<Marker>]>,
+}
+
+impl Standing {
+    /// Whether nothing was told, or done here, since it was asked for that
+    /// makes it out of date.
+    fn holds(&self, engine: &Engine) -> bool {
+        let mut markers = self.markers.iter();
+        engine.local().stands(&self.ticket) && markers.all(|marker| marker.permits(self.stamp))
+    }
 }
 
 enum Seen {

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::Engine;
 use super::flight::Landing;
 use super::load::Load;
@@ -67,13 +69,16 @@ where
         // A shape that has a nothing of its own would restore that one.
         Hidden::None if S::absent().is_none() => Box::pin(load.absent()).await,
         Hidden::Err => load.failed(),
-        _ if unless(value) => Box::pin(load.unkept(|| Some(share()))).await,
         _ => {
             let mut named = Tags::default();
             tags(value, &mut named);
             let named = named.finish(&load.call().tags);
-            let encoded = load.call().encode(value);
-            Box::pin(load.store(encoded, named, share)).await;
+            if unless(value) {
+                Box::pin(load.unkept(named, || Some(share()))).await;
+            } else {
+                let encoded = load.call().encode(value);
+                Box::pin(load.store(encoded, named, share)).await;
+            }
         }
     }
     Some(S::rejoin(kept))
@@ -97,7 +102,9 @@ pub(super) fn refresh_behind(load: Box<Load>, again: BoxFuture<'static, ()>) {
 /// Runs a refresh behind its caller, who is neither held up by what it does
 /// before its first wait, nor met by its panic.
 pub(super) fn behind(engine: &Engine, refresh: impl Future<Output = ()> + Send + 'static) {
-    match engine.runtime() {
+    // The embedded store may have been built before there was a runtime.
+    let here = || Handle::try_current().ok();
+    match engine.runtime().cloned().or_else(here) {
         Some(runtime) => drop(runtime.spawn(refresh)),
         None => start(None, refresh),
     }

@@ -59,6 +59,9 @@ pub(crate) enum Lane {
 pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     pub(crate) command: Duration,
+    /// How long a call waits for an answer: a server that takes longer is of no
+    /// use.
+    pub(crate) budget: Duration,
 }
 
 /// What a new connection begins with.

@@ -173,10 +173,13 @@ impl Supervisor {
             .await
     }
 
-    /// Has the server tell of changes. `false`: it cannot.
+    /// Has the server tell of changes, also of those that come of this
+    /// connection's own commands (no `NOLOOP`): any command may make the server
+    /// evict keys, and it would not tell the client whose command it was, nor
+    /// of any later change. `false`: it cannot.
     async fn follow(&self, reads: &mut MultiplexedConnection) -> RedisResult<bool> {
         let mut tracking = cmd("CLIENT");
-        tracking.arg("TRACKING").arg("ON").arg("NOLOOP");
+        tracking.arg("TRACKING").arg("ON");
         match tracking.exec_async(reads).await {
             Ok(()) => Ok(true),
             Err(error) if matches!(code(&error), Some("ERR" | "NOPERM")) => {
@@ -243,6 +246,10 @@ impl Supervisor {
             if let Err(error) = self.ask(&mut pair, left_alone).await {
                 return shared.translate(&error);
             }
+            // It was asked twice, one after the other.
+            if left_alone && asked.elapsed() / 2 > shared.timeouts.budget {
+                continue;
+            }
             if left_alone {
                 // All that was told meanwhile has been heard. But those who
                 // did without the server have begun a time of their own.
@@ -274,9 +281,8 @@ impl Supervisor {
     async fn follow_time(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let asked = Instant::now();
         let (seconds, micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
-        self.shared
-            .listener
-            .told_time(seconds * 1000 + micros / 1000, asked.elapsed());
+        let now = seconds.saturating_mul(1000).saturating_add(micros / 1000);
+        self.shared.listener.told_time(now, asked.elapsed());
         Ok(())
     }
 }

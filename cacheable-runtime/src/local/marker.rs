@@ -64,11 +64,12 @@ impl Marker {
         self.seen.load(Ordering::Acquire) <= stamp
     }
 
-    /// A question to send, unless the answer is known. To be asked for before
-    /// it is sent.
-    pub(crate) fn question(self: &Arc<Self>) -> Option<Question> {
+    /// A question to send, unless the answer is known; where changes are not
+    /// told, it is not known for longer than it takes to ask. To be asked for
+    /// before it is sent.
+    pub(crate) fn question(self: &Arc<Self>, told: bool) -> Option<Question> {
         let state = lock(&self.state);
-        let known = self.value.load(Ordering::Acquire) != UNKNOWN;
+        let known = told && self.value.load(Ordering::Acquire) != UNKNOWN;
         (!known && state.held == 0).then(|| Question {
             marker: Arc::clone(self),
             number: state.questions,
@@ -136,6 +137,13 @@ impl Question {
     pub(crate) fn answered(self, value: u64) {
         let state = lock(&self.marker.state);
         if state.questions == self.number && state.held == 0 {
+            // Of two answers the later one is greater.
+            let known = self.marker.value.load(Ordering::Acquire);
+            let value = if known == UNKNOWN {
+                value
+            } else {
+                known.max(value)
+            };
             self.marker.seen.store(value, Ordering::Release);
             self.marker.value.store(value, Ordering::Release);
         }
@@ -220,13 +228,13 @@ mod tests {
         let markers = Markers::default();
         let marker = markers.of("tag");
         assert!(!marker.permits(9));
-        let question = marker.question().unwrap();
+        let question = marker.question(true).unwrap();
         marker.raise(7);
         question.answered(3);
         assert!(!marker.permits(9), "a removal came after the question");
-        marker.question().unwrap().answered(7);
+        marker.question(true).unwrap().answered(7);
         assert!(marker.permits(7) && !marker.permits(6));
-        assert!(marker.question().is_none(), "it is known");
+        assert!(marker.question(true).is_none(), "it is known");
         marker.raise(9);
         assert!(!marker.permits(8));
         assert!(markers.forget(b"tag") && !markers.forget(b"other"));
@@ -236,18 +244,18 @@ mod tests {
     #[test]
     fn a_held_marker_permits_nothing_until_all_have_let_go() {
         let marker = Markers::default().of("tag");
-        marker.question().unwrap().answered(1);
+        marker.question(true).unwrap().answered(1);
         let late = {
             marker.forget();
-            marker.question().unwrap()
+            marker.question(true).unwrap()
         };
         marker.hold();
         marker.hold();
         late.answered(1);
         marker.release();
-        assert!(marker.question().is_none() && !marker.permits(u64::MAX - 1));
+        assert!(marker.question(true).is_none() && !marker.permits(u64::MAX - 1));
         marker.release();
-        marker.question().unwrap().answered(2);
+        marker.question(true).unwrap().answered(2);
         assert!(marker.permits(2));
     }
 }

@@ -318,6 +318,11 @@ impl Local {
         self.generation(Ordering::Relaxed).mode() == Mode::Followed
     }
 
+    /// Whether what is known of markers would be told to be out of date.
+    pub(crate) fn is_told(&self) -> bool {
+        self.generation(Ordering::Acquire).mode() != Mode::Blind
+    }
+
     /// Entries, and what they weigh.
     pub(crate) fn size(&self) -> (usize, u64) {
         let entries = self.entries.as_ref();

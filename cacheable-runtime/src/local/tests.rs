@@ -15,7 +15,7 @@ fn followed() -> (Local, Arc<Marker>) {
     let local = Local::new(settings, Clock::Manual(ManualClock::new()));
     local.connected(true);
     let marker = local.markers.of("tag");
-    marker.question().unwrap().answered(1);
+    marker.question(true).unwrap().answered(1);
     (local, marker)
 }
 

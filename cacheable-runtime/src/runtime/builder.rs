@@ -147,8 +147,9 @@ impl Builder {
         self
     }
 
-    /// The most connections that this process may open to the server. One
-    /// carries the commands of all tasks at once, so one is what it opens.
+    /// The most connections that this process may open to the server. Two
+    /// carry the commands of all tasks at once, one what is read and one what
+    /// is removed, so two are what it opens, whatever is said here.
     /// Default: 10.
     pub fn pool_size(mut self, size: u32) -> Self {
         self.pool_size = size;
@@ -303,6 +304,7 @@ impl Builder {
         let timeouts = Timeouts {
             connect: self.connect_timeout,
             command: self.command_timeout,
+            budget: self.budget,
         };
         let patience = if self.require_connection {
             self.connect_timeout

@@ -12,7 +12,6 @@ use crate::cache::site::Location;
 use crate::codec::envelope::{self, Opened};
 use crate::codec::{self, CodecChoice};
 use crate::error::{Error, ErrorKind};
-use crate::key::IntoKey;
 use crate::policy::Rules;
 
 impl Cache {
@@ -69,17 +68,27 @@ impl Cache {
         Ok(value)
     }
 
+    /// Learns which removals were before now, for what is stored next: one
+    /// that is not known is taken to be later.
+    pub(super) async fn catch_up(&self, keys: &[String]) {
+        let markers = keys.iter().flat_map(|key| self.engine.markers_of(key, &[]));
+        let markers: Vec<_> = markers.collect();
+        if let Err(error) = self.engine.learn(&markers).await {
+            tracing::debug!(%error, "a value may be taken for an older one");
+        }
+    }
+
+    /// The bytes of a value under a checked key, and their life.
     pub(super) fn seal<T>(
         &self,
-        key: impl IntoKey,
+        key: &str,
         value: &T,
         ttl: Duration,
-    ) -> Result<(String, Vec<u8>, Duration), Error>
+    ) -> Result<(Vec<u8>, Duration), Error>
     where
         T: Serialize + ToOwned + ?Sized + 'static,
         T::Owned: DeserializeOwned + 'static,
     {
-        let key = self.checked(key)?;
         let limit = self.engine.settings().max_value;
         let schema = codec::schema::<T::Owned>(CodecChoice::Auto, 0);
         let mut payload = Vec::new();
@@ -90,7 +99,7 @@ impl Cache {
             label: LABEL,
             location: Location::of_handle("Cache::set"),
             identity: 0,
-            key: key.as_str().into(),
+            key: key.into(),
             rules: Rules::new(ttl).jitter(0.0),
             tags: Vec::new(),
             local_key: None,
@@ -111,7 +120,7 @@ impl Cache {
             tags: &[],
         };
         match call.seal(&encoded, fill)? {
-            Some(sealed) => Ok((key, sealed.bytes, sealed.life)),
+            Some(sealed) => Ok((sealed.bytes, sealed.life)),
             None => Err(Error::new(
                 ErrorKind::Configuration,
                 "a ttl under one millisecond keeps nothing: use `remove` to end an entry now",

@@ -134,8 +134,9 @@ impl Cache {
         T::Owned: DeserializeOwned + 'static,
     {
         let _busy = self.engine.busy();
-        let (key, sealed, ttl) = self.seal(key, value, ttl)?;
-        let keys = [key];
+        let keys = [self.checked(key)?];
+        self.catch_up(&keys).await;
+        let (sealed, ttl) = self.seal(&keys[0], value, ttl)?;
         self.overwrite(&keys, self.engine.remote().set(&keys[0], sealed, ttl))
             .await
     }
@@ -180,11 +181,17 @@ impl Cache {
         K: IntoKey,
     {
         let _busy = self.engine.busy();
-        let sealed = entries
+        let entries = entries
             .into_iter()
-            .map(|(key, value)| self.seal(key, value, ttl))
-            .collect::<Result<Vec<_>, _>>()?;
-        let keys: Vec<_> = sealed.iter().map(|(key, ..)| key.clone()).collect();
+            .map(|(key, value)| Ok((self.checked(key)?, value)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let keys: Vec<_> = entries.iter().map(|(key, _)| key.clone()).collect();
+        self.catch_up(&keys).await;
+        let sealed = entries.into_iter().map(|(key, value)| {
+            let (sealed, ttl) = self.seal(&key, value, ttl)?;
+            Ok((key, sealed, ttl))
+        });
+        let sealed = sealed.collect::<Result<Vec<_>, Error>>()?;
         self.overwrite(&keys, self.engine.remote().set_many(sealed))
             .await
     }

@@ -121,7 +121,7 @@ fn a_removal_that_is_to_be_delivered_yet_holds_its_marker() {
             let marker = Arc::clone(&marker);
             thread::spawn(move || {
                 for _ in 0..2 {
-                    if let Some(question) = marker.question() {
+                    if let Some(question) = marker.question(true) {
                         question.answered(1);
                     }
                 }
@@ -137,7 +137,7 @@ fn a_removal_that_is_to_be_delivered_yet_holds_its_marker() {
         asking.join().expect("the thread ends");
         // Asked for after the removal had reached the store, the answer is 2.
         marker.forget();
-        marker.question().expect("it is not held").answered(2);
+        marker.question(true).expect("it is not held").answered(2);
         assert!(!marker.permits(1) && marker.permits(2));
     });
 }

@@ -201,7 +201,7 @@ impl World {
     }
 
     fn read_unknown(&self, markers: &[Arc<Marker>]) -> bool {
-        let unknown = markers.iter().any(|marker| marker.question().is_some());
+        let unknown = markers.iter().any(|marker| marker.question(true).is_some());
         !unknown || self.read(markers, |_| {}).is_some()
     }
 
