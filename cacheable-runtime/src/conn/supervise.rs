@@ -173,13 +173,10 @@ impl Supervisor {
             .await
     }
 
-    /// Has the server tell of changes, also of those that come of this
-    /// connection's own commands (no `NOLOOP`): any command may make the server
-    /// evict keys, and it would not tell the client whose command it was, nor
-    /// of any later change. `false`: it cannot.
+    /// Has the server tell of changes. `false`: it cannot.
     async fn follow(&self, reads: &mut MultiplexedConnection) -> RedisResult<bool> {
         let mut tracking = cmd("CLIENT");
-        tracking.arg("TRACKING").arg("ON");
+        tracking.arg("TRACKING").arg("ON").arg("NOLOOP");
         match tracking.exec_async(reads).await {
             Ok(()) => Ok(true),
             Err(error) if matches!(code(&error), Some("ERR" | "NOPERM")) => {
