@@ -1,7 +1,7 @@
 //! Changes that arrive from elsewhere: what a connection tells, and who
 //! listens.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Hears what happens to the keys that this process has read.
 ///
@@ -25,6 +25,10 @@ pub(crate) trait Listener: Send + Sync + 'static {
 
     /// The greatest number that a removal of a tag has had so far.
     fn numbered(&self, number: u64);
+
+    /// The server said that it is `millis` after the epoch, in answer to a
+    /// question that was on its way for `round_trip`.
+    fn told_time(&self, millis: u64, round_trip: Duration);
 
     /// The connection is gone or of no use: changes are not told any more.
     /// Comes before anybody can use another one.

@@ -2,7 +2,7 @@
 
 #[doc(hidden)]
 pub mod __private;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", cacheable_shuttle))]
 mod bus;
 mod cache;
 mod codec;

@@ -1,27 +1,46 @@
 //! Small helpers around the standard locks, and process-unique numbers.
+//!
+//! Level 1 and the flights take their locks and atomics from here, so that
+//! tests can run them in orders of their choosing; see `controlled`.
+
+#[cfg(all(test, cacheable_shuttle))]
+pub(crate) mod controlled;
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+#[cfg(not(all(test, cacheable_shuttle)))]
+use std::sync::{MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use once_cell::sync::Lazy;
 use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 
+#[cfg(all(test, cacheable_shuttle))]
+pub(crate) use controlled::{AtomicU64, AtomicUsize, Mutex, RwLock, lock, thread_local};
+#[cfg(not(all(test, cacheable_shuttle)))]
+pub(crate) use std::{
+    sync::atomic::{AtomicU64, AtomicUsize},
+    sync::{Mutex, RwLock},
+    thread_local,
+};
+
 /// A future behind a pointer, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Locks without regard to poison: no code of ours panics while it holds a
 /// lock, and a user's panic must not spread to other callers.
+#[cfg(not(all(test, cacheable_shuttle)))]
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A number that no other call in this process gets.
 pub(crate) fn unique() -> u64 {
+    // The standard one in any case: it outlives the runs that others belong to.
+    use std::sync::atomic::AtomicU64;
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -68,9 +87,52 @@ pub(crate) async fn detached<T: Send + 'static>(
     }
 }
 
+/// Awaits all of them at once, and answers in their order. For a few: each is
+/// looked at whenever any of them goes on.
+#[cfg(feature = "redis")]
+pub(crate) async fn all<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.into_iter().map(Some).collect();
+    let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, result) in futures.iter_mut().zip(&mut results) {
+            let polled = future.as_mut().map(|future| future.as_mut().poll(context));
+            match polled {
+                Some(Poll::Ready(value)) => {
+                    *result = Some(value);
+                    *future = None;
+                }
+                Some(Poll::Pending) => pending = true,
+                None => {}
+            }
+        }
+        if pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "redis")]
+    #[tokio::test]
+    async fn all_are_awaited_at_once_and_keep_their_order() {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let waits = async move { receiver.await.expect("it is sent") };
+        let sends = async move {
+            tokio::task::yield_now().await;
+            sender.send(1).expect("it is awaited");
+            2
+        };
+        assert_eq!(all(vec![Box::pin(waits), Box::pin(sends)]).await, [1, 2]);
+        assert_eq!(all(Vec::<BoxFuture<'_, u8>>::new()).await, [0_u8; 0]);
+    }
 
     #[tokio::test]
     async fn what_is_started_begins_at_once_whatever_its_task_has_done_before() {

@@ -1,5 +1,5 @@
 //! What every store keeps to. One list of cases runs over each store; a new
-//! store is one line in `on_every_store`.
+//! store is one module in `on_every_store`.
 
 mod attributes;
 mod cut_short;
@@ -17,20 +17,25 @@ mod standstills;
 mod stores;
 mod tags;
 
-/// Makes each case, an `async fn(Store)`, a test on every store.
+/// Makes each case, an `async fn(Store)`, a test on every store. On a cluster
+/// they take as long again, so there they run with the feature `cluster`.
 macro_rules! on_every_store {
     ($($case:ident),+ $(,)?) => {
-        on_every_store!(@ embedded: $($case),+);
-        on_every_store!(@ redis: $($case),+);
+        mod embedded {
+            $(crate::on_every_store!(@ embedded, $case);)+
+        }
+        mod redis {
+            $(crate::on_every_store!(@ redis, $case);)+
+        }
+        #[cfg(feature = "cluster")]
+        mod cluster {
+            $(crate::on_every_store!(@ cluster, $case);)+
+        }
     };
-    (@ $store:ident: $($case:ident),+) => {
-        mod $store {
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    super::$case(crate::stores::Store::$store()).await;
-                }
-            )+
+    (@ $store:ident, $case:ident) => {
+        #[tokio::test]
+        async fn $case() {
+            super::$case(crate::stores::Store::$store()).await;
         }
     };
 }

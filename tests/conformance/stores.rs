@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use cacheable_runtime::{Builder, ManualClock, Runtime};
+#[cfg(feature = "cluster")]
+use cacheable_tests::RedisCluster;
 use cacheable_tests::RedisServer;
 
 /// Long enough to be there when the test ends.
@@ -19,8 +21,8 @@ pub(crate) struct Store {
 enum Place {
     /// The only runtime that this store can have.
     Embedded(Runtime),
-    /// A namespace of the server.
-    Redis(String),
+    /// The address of a server or a cluster, and a namespace there.
+    Redis(fn() -> String, String),
 }
 
 impl Store {
@@ -32,7 +34,20 @@ impl Store {
 
     pub(crate) fn redis() -> Self {
         Self {
-            place: Place::Redis(RedisServer::shared().namespace()),
+            place: Place::Redis(
+                || RedisServer::shared().url(),
+                RedisServer::shared().namespace(),
+            ),
+        }
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn cluster() -> Self {
+        Self {
+            place: Place::Redis(
+                || RedisCluster::shared().url(),
+                RedisCluster::shared().namespace(),
+            ),
         }
     }
 
@@ -40,7 +55,9 @@ impl Store {
     pub(crate) fn neighbour(&self) -> Self {
         match self.place {
             Place::Embedded(_) => Self::embedded(),
-            Place::Redis(_) => Self::redis(),
+            Place::Redis(url, _) => Self {
+                place: Place::Redis(url, RedisServer::shared().namespace()),
+            },
         }
     }
 
@@ -49,7 +66,7 @@ impl Store {
     pub(crate) async fn runtime(&self) -> Runtime {
         match &self.place {
             Place::Embedded(runtime) => runtime.clone(),
-            Place::Redis(_) => self.runtime_with(|builder| builder).await,
+            Place::Redis(..) => self.runtime_with(|builder| builder).await,
         }
     }
 
@@ -58,7 +75,7 @@ impl Store {
     pub(crate) async fn timed(&self) -> (Runtime, Time) {
         let clock = match self.place {
             Place::Embedded(_) => Some(ManualClock::new()),
-            Place::Redis(_) => None,
+            Place::Redis(..) => None,
         };
         let adjust = |builder: Builder| match &clock {
             Some(clock) => builder.clock(clock),
@@ -72,7 +89,7 @@ impl Store {
     pub(crate) async fn beside(&self, runtime: &Runtime) -> Runtime {
         match self.place {
             Place::Embedded(_) => runtime.clone(),
-            Place::Redis(_) => self.runtime().await,
+            Place::Redis(..) => self.runtime().await,
         }
     }
 
@@ -81,8 +98,8 @@ impl Store {
     pub(crate) async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
         let builder = match &self.place {
             Place::Embedded(_) => Runtime::builder(),
-            Place::Redis(namespace) => Runtime::builder()
-                .redis(RedisServer::shared().url())
+            Place::Redis(url, namespace) => Runtime::builder()
+                .redis(url())
                 .namespace(namespace)
                 // On a machine that is busy with other tests.
                 .budget(PATIENCE)

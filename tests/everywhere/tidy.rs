@@ -334,6 +334,7 @@ fn is_there(path: &[&str]) -> bool {
         "everywhere" => ("tests/everywhere", modules.to_vec()),
         "fleet" => ("tests/fleet", modules.to_vec()),
         "faults" => ("tests/faults", modules.to_vec()),
+        "cluster" => ("tests/cluster", modules.to_vec()),
         "model" => ("tests/model", modules.to_vec()),
         _ => return false,
     };
@@ -357,18 +358,26 @@ fn is_there(path: &[&str]) -> bool {
 
 #[test]
 fn the_acceptance_list_names_what_is_there() {
+    for (page, least) in [("docs/acceptance.md", 60), ("docs/scenarios.md", 120)] {
+        let named = names_what_is_there(page);
+        assert!(named > least, "{named} tests are named in {page}");
+    }
+    assert!(!is_there(&["redis", "outage", "nothing"]));
+}
+
+/// How many tests a page names.
+fn names_what_is_there(page: &str) -> usize {
     let mut named = 0;
-    for word in file("docs/acceptance.md").split('`').skip(1).step_by(2) {
+    for word in file(page).split('`').skip(1).step_by(2) {
         let path: Vec<&str> = word.split("::").collect();
         let of_letters = |part: &&str| part.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
         if word.contains('/') && !word.contains(':') {
             let there = Path::new(ROOT).join(word.trim_start_matches("./")).exists();
-            assert!(there, "`{word}` is named, and is nowhere");
+            assert!(there, "{page} names `{word}`, which is nowhere");
         } else if path.len() > 1 && path.iter().all(of_letters) {
-            assert!(is_there(&path), "`{word}` is named, and is nowhere");
+            assert!(is_there(&path), "{page} names `{word}`, which is nowhere");
             named += 1;
         }
     }
-    assert!(named > 60, "{named} tests are named");
-    assert!(!is_there(&["redis", "outage", "nothing"]));
+    named
 }

@@ -32,7 +32,12 @@ pub struct RedisServer {
     port: u16,
     directory: TempDir,
     process: Mutex<Option<Process>>,
+    /// What a node that was killed knew of its cluster.
+    memory: Mutex<Option<Vec<u8>>>,
 }
+
+/// Where the node of a cluster keeps what it knows of it.
+pub(crate) const NODES: &str = "nodes.conf";
 
 impl RedisServer {
     /// Starts a server and waits until it answers.
@@ -45,10 +50,18 @@ impl RedisServer {
         let program = program();
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
+        let cluster = arguments
+            .iter()
+            .any(|argument| argument == "--cluster-enabled");
         for _ in 0..20 {
             // Another process can take the port before the server does; then
             // the server says so and ends, and the next port is tried.
             let port = free_port();
+            // Where it talks to other nodes, which is said in another way when
+            // it is taken.
+            if cluster && TcpListener::bind(("127.0.0.1", port + 10_000)).is_err() {
+                continue;
+            }
             if let Some(process) = Process::start(&program, &arguments, port, directory.path()) {
                 return Self {
                     program,
@@ -56,6 +69,7 @@ impl RedisServer {
                     port,
                     directory,
                     process: Mutex::new(Some(process)),
+                    memory: Mutex::default(),
                 };
             }
         }
@@ -112,17 +126,25 @@ impl RedisServer {
 
     /// Ends the server at once, as a crash would.
     pub fn kill(&self) {
+        *self.memory.lock().expect("no test panics in here") =
+            fs::read(self.directory.path().join(NODES)).ok();
         let process = self.process.lock().expect("no test panics in here").take();
         drop(process.expect("the server runs"));
     }
 
-    /// Starts the server again on the same port, empty; kills it first if it still runs.
+    /// Starts the server again on the same port, empty; kills it first if it
+    /// still runs. A node that was killed before finds its cluster again.
     pub fn restart(&self) {
         let mut process = self.process.lock().expect("no test panics in here");
         *process = None;
         let mut started = None;
         wait_until("the old port is free again", PATIENCE, || {
             let directory = self.directory.path();
+            if let Some(nodes) = &*self.memory.lock().expect("no test panics in here") {
+                // It went with the process.
+                fs::create_dir_all(directory).expect("the temporary directory can be made");
+                fs::write(directory.join(NODES), nodes).expect("it can be written");
+            }
             started = Process::start(&self.program, &self.arguments, self.port, directory);
             started.is_some()
         });

@@ -350,6 +350,9 @@ impl Load {
         };
         let landing = landing();
         if let Some(lease) = &leader.lease {
+            // Anew: while the lease is there, nothing was removed. That it was
+            // placed may have been told as a change.
+            self.ticket = self.call.engine.local().ticket(&self.call.key);
             let remote = self.call.engine.remote();
             match self.call.spend(remote.release(&self.call.key, lease)).await {
                 Ok(true) => leader.lease = None,

@@ -243,7 +243,7 @@ impl Cached {
                     // It is the load that takes its time, not the store.
                     self.budget.renew();
                     if patience.wonders() {
-                        self.spend(engine.remote().takes_writes()).await?;
+                        self.spend(engine.remote().takes_writes(&self.key)).await?;
                     }
                     continue;
                 }

@@ -192,7 +192,8 @@ impl Engine {
                 }
             }
         }
-        // What is kept while the server is away knows no markers.
+        // While one node of a cluster is away, tags are removed on another, and
+        // what is kept to shield its source knows nothing of tags.
         local.distrust();
         local.markers.removed();
         self.flights().disperse_tagged_lookups();

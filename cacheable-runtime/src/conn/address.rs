@@ -3,7 +3,7 @@
 use std::fmt;
 
 use redis::io::tcp::{TcpSettings, socket2};
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use crate::error::{Error, ErrorKind};
 
@@ -14,8 +14,59 @@ pub(crate) struct Address {
     shown: String,
 }
 
+/// What was asked for.
+pub(crate) enum Server {
+    One(Box<Address>),
+    /// Some nodes of a cluster, each of which knows the others.
+    Cluster(Vec<Address>),
+}
+
 /// What a usable address looks like.
 const EXAMPLE: &str = "redis://:password@host:6379/0";
+const CLUSTER_EXAMPLE: &str = "redis+cluster://:password@host:6379,another:6379";
+
+impl Server {
+    /// Reads a URL. `setting` is what it is called in errors.
+    pub(crate) fn parse(setting: &str, url: &str) -> Result<Self, Error> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Address::parse(setting, url).map(|address| Self::One(Box::new(address)));
+        };
+        let plain = match scheme {
+            "redis+cluster" => "redis",
+            "rediss+cluster" => "rediss",
+            _ => return Address::parse(setting, url).map(|address| Self::One(Box::new(address))),
+        };
+        let wrong = |why: &str| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("{setting} cannot be used: {why}; write it as {CLUSTER_EXAMPLE}"),
+            )
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (nodes, path) = rest.split_at(end);
+        // The text behind a wrong `/` may be a part of a password.
+        let database = path.split(['?', '#']).next().unwrap_or_default();
+        if !matches!(database, "" | "/" | "/0") {
+            return Err(wrong(
+                "a cluster has only database 0, so nothing comes after the last `/`; in a password write `/` as %2F",
+            ));
+        }
+        let (user, hosts) = match nodes.rsplit_once('@') {
+            Some((user, hosts)) => (format!("{user}@"), hosts),
+            None => (String::new(), nodes),
+        };
+        let seed = |host: &str| {
+            if host.is_empty() {
+                return Err(wrong("one of its hosts is empty"));
+            }
+            let mut seed = Address::parse(setting, &format!("{plain}://{user}{host}{path}"))?;
+            seed.shown = format!("{scheme}://{host}");
+            Ok(seed)
+        };
+        let seeds = hosts.split(',').map(seed).collect::<Result<_, _>>()?;
+        Ok(Self::Cluster(seeds))
+    }
+}
 
 impl Address {
     /// Reads a URL. `setting` is what it is called in errors.
@@ -42,7 +93,7 @@ impl Address {
                     ),
                 ));
             }
-            "redis+sentinel" | "redis+cluster" => {
+            "redis+sentinel" => {
                 return Err(wrong(format!(
                     "{scheme}:// is not supported in this version"
                 )));
@@ -85,6 +136,48 @@ impl Address {
     pub(crate) fn info(&self) -> &ConnectionInfo {
         &self.info
     }
+
+    /// Without user, password and query.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub(super) fn host(&self) -> &str {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
+            _ => "",
+        }
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.info.addr() == other.info.addr()
+    }
+
+    /// Of another node of the cluster that this is a node of: reached in the
+    /// same way, as the same user.
+    pub(super) fn of_node(&self, host: &str, port: u16) -> Self {
+        let mut addr = self.info.addr().clone();
+        match &mut addr {
+            ConnectionAddr::Tcp(known, at)
+            | ConnectionAddr::TcpTls {
+                host: known,
+                port: at,
+                ..
+            } => (*known, *at) = (host.to_owned(), port),
+            _ => {}
+        }
+        let (scheme, _) = self.shown.split_once("://").unwrap_or_default();
+        // An address of six parts has colons of its own.
+        let shown = if host.contains(':') {
+            format!("{scheme}://[{host}]:{port}")
+        } else {
+            format!("{scheme}://{host}:{port}")
+        };
+        Self {
+            info: self.info.clone().set_addr(addr),
+            shown,
+        }
+    }
 }
 
 /// A scheme that is none may be the beginning of a password.
@@ -121,7 +214,9 @@ mod tests {
 
     #[track_caller]
     fn refused(url: &str, expected: &str) {
-        let error = Address::parse("REDIS_URL", url).unwrap_err();
+        let Err(error) = Server::parse("REDIS_URL", url) else {
+            panic!("{url} is taken");
+        };
         let text = error.to_string();
         assert!(error.is_configuration());
         assert!(text.starts_with("REDIS_URL"), "{text}");
@@ -140,9 +235,17 @@ mod tests {
         refused("redis://:hunter2@host:99999/", "not a URL");
         refused("redis://:hunter2@0.0.0.0/", "0.0.0.0");
         refused(
-            "redis+cluster://:hunter2@a,b",
+            "redis+sentinel://:hunter2@a,b",
             "not supported in this version",
         );
+        refused("redis+cluster://:hunter2@a,,b", "is empty");
+        refused("redis+cluster://:hunter2@", "is empty");
+        refused("redis+cluster://:hunter2@a,b/1", "only database 0");
+        refused("redis+cluster://:p/hunter2@a,b", "only database 0");
+        refused("redis+cluster://:hunter2@a:1,b:x", "not a URL");
+        refused("redis+cluster://:hunter2@0.0.0.0", "0.0.0.0");
+        #[cfg(not(feature = "tls"))]
+        refused("rediss+cluster://:hunter2@host", "feature `tls`");
         #[cfg(not(feature = "tls"))]
         refused("rediss://:hunter2@host", "feature `tls`");
     }
@@ -159,6 +262,29 @@ mod tests {
             assert_eq!(address.to_string(), expected);
             assert!(!format!("{address:?}").contains("hunt"));
         }
+    }
+
+    #[test]
+    fn a_cluster_has_several_seeds_and_one_user() {
+        let url = "redis+cluster://me:hunt%40er2@a:7000,[::1]:7001,c/0?protocol=resp2";
+        let Ok(Server::Cluster(seeds)) = Server::parse("REDIS_URL", url) else {
+            panic!("{url} is not taken");
+        };
+        let shown: Vec<_> = seeds.iter().map(Address::shown).collect();
+        let expected = ["a:7000", "[::1]:7001", "c"].map(|host| format!("redis+cluster://{host}"));
+        assert_eq!(shown, expected);
+        let hosts: Vec<_> = seeds.iter().map(Address::host).collect();
+        assert_eq!(hosts, ["a", "::1", "c"]);
+        let node = seeds[0].of_node("::2", 7);
+        for address in seeds.iter().chain([&node]) {
+            let redis = address.info().redis_settings();
+            assert_eq!(redis.username(), Some("me"));
+            assert_eq!(redis.password(), Some("hunt@er2"));
+            assert_eq!(redis.protocol(), ProtocolVersion::RESP3);
+            assert!(!format!("{address:?}").contains("hunt"));
+        }
+        assert_eq!(node.shown(), "redis+cluster://[::2]:7");
+        assert!(node.is_same(&seeds[2].of_node("::2", 7)) && !node.is_same(&seeds[1]));
     }
 
     #[test]

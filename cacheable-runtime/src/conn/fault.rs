@@ -48,7 +48,7 @@ pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error 
 }
 
 /// What the server says of itself, and what an operator can do about it.
-const ADVICE: [(&str, &str); 12] = [
+const ADVICE: [(&str, &str); 14] = [
     (
         "READONLY",
         "READONLY: the server is a replica and takes no writes",
@@ -67,7 +67,15 @@ const ADVICE: [(&str, &str); 12] = [
     ),
     (
         "MOVED",
-        "MOVED: the server is one node of a cluster, and its address was given as that of a single server",
+        "MOVED: the server is one node of a cluster: write its address as redis+cluster://host:port",
+    ),
+    (
+        "ASK",
+        "ASK: the key is on its way from one node of the cluster to another",
+    ),
+    (
+        "TRYAGAIN",
+        "TRYAGAIN: the keys are on their way from one node of the cluster to another",
     ),
     (
         "NOPERM",
@@ -115,14 +123,33 @@ pub(super) fn code(error: &RedisError) -> Option<&str> {
     if code != "ERR" {
         return Some(code);
     }
-    let wrapped = error
+    let Some(wrapped) = error
         .detail()
-        .filter(|text| text.contains("running script"))?;
+        .filter(|text| text.contains("running script"))
+    else {
+        return Some(code);
+    };
     let inner = wrapped.split_whitespace().find_map(|word| {
         let word = word.strip_prefix('-')?;
         ADVICE.iter().find(|(known, _)| *known == word)
     });
     inner.map_or(Some(code), |(known, _)| Some(known))
+}
+
+/// [`translate`], for a server that is known to be one node of a cluster.
+pub(super) fn translate_in_cluster(error: &RedisError, command_timeout: Duration) -> Error {
+    if code(error) == Some("MOVED") {
+        return Error::new(
+            ErrorKind::Unavailable,
+            "MOVED: another node of the cluster serves the key by now",
+        );
+    }
+    translate(error, command_timeout)
+}
+
+/// Another node of the cluster has what was asked for, now or soon.
+pub(super) fn is_elsewhere(error: &RedisError) -> bool {
+    matches!(code(error), Some("MOVED" | "ASK" | "TRYAGAIN"))
 }
 
 /// The server is of no use to anybody until this has changed, so the
@@ -137,4 +164,28 @@ pub(super) fn is_about_the_server(error: &RedisError) -> bool {
         "MOVED",
     ];
     code(error).is_some_and(|code| CODES.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_an_answer_is_found_in_a_script_and_without_one() {
+        for (answer, expected) in [
+            ("-ERR unknown subcommand 'TRACKING'\r\n", "ERR"),
+            ("-NOPERM no\r\n", "NOPERM"),
+            ("-MOVED 3999 127.0.0.1:6381\r\n", "MOVED"),
+            ("-TRYAGAIN later\r\n", "TRYAGAIN"),
+            (
+                "-ERR Error running script (call to f_0): @user_script:1: -READONLY no\r\n",
+                "READONLY",
+            ),
+            ("-ERR Error running script (call to f_0): x\r\n", "ERR"),
+        ] {
+            let value = redis::parse_redis_value(answer.as_bytes()).unwrap();
+            let error = value.extract_error().unwrap_err();
+            assert_eq!(code(&error), Some(expected), "{answer}");
+        }
+    }
 }

@@ -8,9 +8,13 @@
 
 pub(crate) mod address;
 mod breaker;
+mod cluster;
 mod fault;
 mod lua;
+mod routes;
+mod slots;
 mod supervise;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +25,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
-use crate::time::Clock;
 use address::Address;
 use breaker::Breaker;
-use fault::{code, is_about_the_server, translate};
+pub(crate) use cluster::{Cluster, Since};
+use fault::{code, is_about_the_server, is_elsewhere, translate, translate_in_cluster};
 pub(crate) use lua::Lua;
 use lua::Named;
+pub(crate) use routes::{Group, Leg, Routes};
+pub(crate) use slots::{slot, tag};
 
 /// One supervised pair of connections to one server.
 ///
@@ -35,7 +41,7 @@ use lua::Named;
 pub(crate) struct Link {
     live: watch::Receiver<State>,
     shared: Arc<Shared>,
-    server: String,
+    address: Address,
 }
 
 /// Which of the two connections carries a command. Commands on one keep their
@@ -59,6 +65,7 @@ pub(crate) struct Timeouts {
 }
 
 /// What a new connection begins with.
+#[derive(Clone)]
 pub(crate) struct Greeting {
     pub(crate) scripts: &'static [&'static Lua],
     /// A script that writes, so that a server that takes no writes is found
@@ -94,6 +101,9 @@ struct Shared {
     greeting: Greeting,
     listener: Arc<dyn Listener>,
     breaker: Breaker,
+    /// To be told when the server serves something else than was thought;
+    /// `None`: it is no node of a cluster.
+    cluster: Option<Arc<Notify>>,
     /// Something is wrong with the connection.
     doubtful: Notify,
     /// The owner wants no more of it.
@@ -108,34 +118,56 @@ impl Link {
         timeouts: Timeouts,
         greeting: Greeting,
         listener: Arc<dyn Listener>,
-        clock: Clock,
         patience: Duration,
     ) -> Self {
-        let (publish, mut live) = watch::channel(State::Starting);
-        let server = address.to_string();
+        let link = Self::start(address, timeouts, greeting, listener, None);
+        link.attempted(patience).await;
+        link
+    }
+
+    /// Starts the supervisor. `cluster`: to be told when this node of a
+    /// cluster serves something else than was thought.
+    pub(super) fn start(
+        address: Address,
+        timeouts: Timeouts,
+        greeting: Greeting,
+        listener: Arc<dyn Listener>,
+        cluster: Option<Arc<Notify>>,
+    ) -> Self {
+        let (publish, live) = watch::channel(State::Starting);
         let shared = Arc::new(Shared {
             timeouts,
             greeting,
             listener,
             breaker: Breaker::default(),
+            cluster,
             doubtful: Notify::new(),
             close: Notify::new(),
         });
-        let supervisor = supervise::Supervisor::new(address, clock, Arc::clone(&shared), publish);
+        let supervisor = supervise::Supervisor::new(address.clone(), Arc::clone(&shared), publish);
         tokio::spawn(supervisor.run());
-        let ended = live.wait_for(|state| !matches!(state, State::Starting));
-        // Without an answer in time it goes on in the background.
-        drop(tokio::time::timeout(patience, ended).await);
         Self {
             live,
             shared,
-            server,
+            address,
         }
+    }
+
+    /// Waits until the first attempt to connect has ended, or `patience` has.
+    pub(super) async fn attempted(&self, patience: Duration) {
+        let mut live = self.live.clone();
+        let ended = live.wait_for(|state| !matches!(state, State::Starting));
+        // Without an answer in time it goes on in the background.
+        drop(tokio::time::timeout(patience, ended).await);
     }
 
     /// The address, without its secrets.
     pub(crate) fn server(&self) -> &str {
-        &self.server
+        self.address.shown()
+    }
+
+    fn address(&self) -> &Address {
+        &self.address
     }
 
     /// The error that commands get now, if they would.
@@ -245,6 +277,32 @@ impl Link {
         Ok((first, second))
     }
 
+    /// Runs a script once for each key, in one piece, also for keys that are
+    /// on their way to this node of a cluster. All may be carried out twice.
+    pub(crate) async fn script_each<T: FromRedisValue, K: AsRef<[u8]>>(
+        &self,
+        lane: Lane,
+        script: &Lua,
+        keys: &[K],
+        arguments: &[&[u8]],
+    ) -> Result<Vec<T>, Error> {
+        let pair = self.pair()?;
+        let mut connection = pair.clone().on(lane);
+        let calls = |named| {
+            let mut calls = Pipeline::with_capacity(2 * keys.len());
+            for key in keys {
+                calls.cmd("ASKING").ignore();
+                calls.add_command(script.call(named, pair.modern, &[key], arguments));
+            }
+            calls
+        };
+        let mut answer = calls(Named::ByHash).query_async(&mut connection).await;
+        if answer.as_ref().is_err_and(is_unknown_script) {
+            answer = calls(Named::ByText).query_async(&mut connection).await;
+        }
+        self.take(answer)
+    }
+
     fn take<T>(&self, answer: RedisResult<T>) -> Result<T, Error> {
         match answer {
             Ok(answer) => {
@@ -260,12 +318,20 @@ impl Link {
             self.overdue();
         } else if error.is_connection_dropped() {
             self.shared.doubtful.notify_one();
+        } else if self.shared.cluster.is_some() && is_elsewhere(error) {
+            // The node is as well as before, only the map is old.
+            self.shared.breaker.answered();
         } else if is_about_the_server(error) {
             self.leave_alone(code(error).unwrap_or("an error"));
         } else {
             self.shared.breaker.answered();
         }
-        translate(error, self.shared.timeouts.command)
+        if let Some(outdated) = &self.shared.cluster
+            && (is_about_the_server(error) || error.is_connection_dropped())
+        {
+            outdated.notify_one();
+        }
+        self.shared.translate(error)
     }
 
     /// A command was not answered in the time that its caller had for it.
@@ -284,7 +350,7 @@ impl Link {
 
     fn said_no(&self, why: &str) {
         self.shared.doubtful.notify_one();
-        tracing::warn!(server = %self.server, why, "the server is of no use now and is left alone until it is");
+        tracing::warn!(server = %self.address, why, "the server is of no use now and is left alone until it is");
     }
 
     /// Closes the connection for good.
@@ -293,6 +359,16 @@ impl Link {
         let mut live = self.live.clone();
         // An error says that the supervisor is gone, and the connection too.
         drop(live.wait_for(|state| matches!(state, State::Closed)).await);
+    }
+}
+
+impl Shared {
+    fn translate(&self, error: &RedisError) -> Error {
+        if self.cluster.is_some() {
+            translate_in_cluster(error, self.timeouts.command)
+        } else {
+            translate(error, self.timeouts.command)
+        }
     }
 }
 

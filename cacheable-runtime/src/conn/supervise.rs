@@ -14,16 +14,14 @@ use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult, Valu
 use tokio::sync::watch;
 
 use super::address::Address;
-use super::fault::{code, translate};
+use super::fault::{code, is_elsewhere};
 use super::{Named, Pair, Shared, State, load_scripts};
 use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
 use crate::sync::{random, unique};
-use crate::time::Clock;
 
 pub(super) struct Supervisor {
     address: Address,
-    clock: Clock,
     shared: Arc<Shared>,
     publish: watch::Sender<State>,
 }
@@ -37,13 +35,11 @@ const PROBE: Duration = Duration::from_millis(200);
 impl Supervisor {
     pub(super) fn new(
         address: Address,
-        clock: Clock,
         shared: Arc<Shared>,
         publish: watch::Sender<State>,
     ) -> Self {
         Self {
             address,
-            clock,
             shared,
             publish,
         }
@@ -86,6 +82,9 @@ impl Supervisor {
                     broken.store(true, Ordering::SeqCst);
                     self.publish.send_replace(State::Down(error.clone()));
                     self.shared.listener.lost();
+                    if let Some(outdated) = &self.shared.cluster {
+                        outdated.notify_one();
+                    }
                     tracing::warn!(server = %self.address, %error, "the connection was lost; trying to reconnect");
                     if up.elapsed() > HEARTBEAT {
                         failures = 0;
@@ -114,7 +113,7 @@ impl Supervisor {
     async fn connect(&self, broken: &Arc<AtomicBool>, patience: Duration) -> Result<Pair, Error> {
         match tokio::time::timeout(patience, self.attempt(broken)).await {
             Ok(Ok(pair)) => Ok(pair),
-            Ok(Err(error)) => Err(translate(&error, self.shared.timeouts.command)),
+            Ok(Err(error)) => Err(self.shared.translate(&error)),
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,
                 format!("no connection within {patience:?}"),
@@ -174,10 +173,13 @@ impl Supervisor {
             .await
     }
 
-    /// Has the server tell of changes. `false`: it cannot.
+    /// Has the server tell of changes, also of those that come of this
+    /// connection's own commands (no `NOLOOP`): any command may make the server
+    /// evict keys, and it would not tell the client whose command it was, nor
+    /// of any later change. `false`: it cannot.
     async fn follow(&self, reads: &mut MultiplexedConnection) -> RedisResult<bool> {
         let mut tracking = cmd("CLIENT");
-        tracking.arg("TRACKING").arg("ON").arg("NOLOOP");
+        tracking.arg("TRACKING").arg("ON");
         match tracking.exec_async(reads).await {
             Ok(()) => Ok(true),
             Err(error) if matches!(code(&error), Some("ERR" | "NOPERM")) => {
@@ -218,6 +220,9 @@ impl Supervisor {
             {
                 Ok(())
             }
+            // Another node has the counter. One that serves nothing now says
+            // that before it says who does, so this one is well.
+            Err(error) if self.shared.cluster.is_some() && is_elsewhere(&error) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -239,7 +244,7 @@ impl Supervisor {
             }
             let asked = Instant::now();
             if let Err(error) = self.ask(&mut pair, left_alone).await {
-                return translate(&error, shared.timeouts.command);
+                return shared.translate(&error);
             }
             // It was asked twice, one after the other.
             if left_alone && asked.elapsed() / 2 > shared.timeouts.budget {
@@ -277,7 +282,7 @@ impl Supervisor {
         let asked = Instant::now();
         let (seconds, micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
         let now = seconds.saturating_mul(1000).saturating_add(micros / 1000);
-        self.clock.follow(now, asked.elapsed());
+        self.shared.listener.told_time(now, asked.elapsed());
         Ok(())
     }
 }

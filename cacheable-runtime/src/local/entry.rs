@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::marker::Marker;
 use super::{Mode, Ticket};
 use crate::observe::Counters;
+use crate::sync::AtomicU64;
 use crate::time::Millis;
 
 /// A decoded value, shared by everybody who gets it.
@@ -95,6 +96,12 @@ impl Entry {
     pub(super) fn is_permitted(&self) -> bool {
         let mut markers = self.markers.iter();
         markers.all(|marker| marker.permits(self.stamp))
+    }
+
+    /// The same, as far as it was known before the server was lost.
+    pub(super) fn was_permitted(&self) -> bool {
+        let mut markers = self.markers.iter();
+        markers.all(|marker| marker.permitted(self.stamp))
     }
 
     /// Claims the right to try a refresh now; nobody else gets it for `pause`.

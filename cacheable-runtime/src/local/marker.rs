@@ -8,10 +8,10 @@
 //! number that is known too late can only cost misses.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
-use crate::sync::lock;
+use crate::sync::{AtomicU64, Mutex, RwLock, lock};
 
 /// The marker of one tag, as far as it is known here.
 pub(crate) struct Marker {
@@ -90,9 +90,12 @@ impl Marker {
 
     /// It has changed to what nobody knows.
     pub(crate) fn forget(&self) {
-        let mut state = lock(&self.state);
+        self.forget_in(&mut lock(&self.state));
+    }
+
+    fn forget_in(&self, state: &mut State) {
         self.seen.store(UNKNOWN, Ordering::Release);
-        self.lose_in(&mut state);
+        self.lose_in(state);
     }
 
     /// Changes are not told any more.
@@ -107,14 +110,17 @@ impl Marker {
 
     /// A removal of the tag has not reached the store.
     pub(crate) fn hold(&self) {
-        self.forget();
-        lock(&self.state).held += 1;
+        // Under one lock: no answer comes between these two.
+        let mut state = lock(&self.state);
+        state.held += 1;
+        self.forget_in(&mut state);
     }
 
     /// It has now.
     pub(crate) fn release(&self) {
-        lock(&self.state).held -= 1;
-        self.forget();
+        let mut state = lock(&self.state);
+        state.held -= 1;
+        self.forget_in(&mut state);
     }
 
     pub(crate) fn is_held(&self) -> bool {

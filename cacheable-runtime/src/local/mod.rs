@@ -17,23 +17,27 @@
 
 mod entry;
 mod marker;
+#[cfg(all(test, cacheable_shuttle))]
+mod shuttle_tests;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", cacheable_shuttle))]
 use std::time::Instant;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", cacheable_shuttle))]
 use crate::bus::Listener;
 use crate::pattern::Pattern;
-use crate::sync::unique;
+use crate::sync::{AtomicU64, RwLock, unique};
 use crate::time::{Clock, Moment};
 pub(crate) use entry::{Entry, Shared, Times};
 pub(crate) use marker::{Marker, Markers, Question};
@@ -176,11 +180,10 @@ impl Local {
         let generation = entry.ticket().generation;
         let of_now = generation == self.generation(Ordering::Acquire);
         let of_before = generation.0 == self.lost.load(Ordering::Acquire);
-        let mut markers = entry.markers.iter();
         let stands = (of_now || of_before)
             && self.is_away()
             && self.is_unchanged(entry.ticket())
-            && markers.all(|marker| marker.permitted(entry.stamp));
+            && entry.was_permitted();
         stands.then_some(entry)
     }
 
@@ -293,9 +296,11 @@ impl Local {
 
     /// Drops everything that was kept while the server is away.
     pub(crate) fn distrust(&self) {
-        let generation = self.generation(Ordering::SeqCst);
-        if generation.mode() == Mode::Degraded {
-            self.begin(Mode::Degraded);
+        loop {
+            let seen = self.generation(Ordering::SeqCst);
+            if seen.mode() != Mode::Degraded || self.begin(Mode::Degraded, Some(seen)) {
+                return;
+            }
         }
     }
 
@@ -324,16 +329,29 @@ impl Local {
         entries.map_or((0, 0), |entries| (entries.len(), entries.weight()))
     }
 
-    fn begin(&self, mode: Mode) {
-        let generation = Generation::new(mode);
-        let before = Generation(self.generation.swap(generation.0, Ordering::SeqCst));
-        match (before.mode(), mode) {
-            (Mode::Followed, Mode::Degraded) => self.lost.store(before.0, Ordering::SeqCst),
+    /// Begins a generation. `seen`: only if that one is not over, since what
+    /// ended it may know better about the mode.
+    fn begin(&self, mode: Mode, seen: Option<Generation>) -> bool {
+        const ORDER: Ordering = Ordering::SeqCst;
+        let next = Generation::new(mode).0;
+        let before = match seen {
+            None => self.generation.swap(next, ORDER),
+            Some(seen) => {
+                let exchanged = self.generation.compare_exchange(seen.0, next, ORDER, ORDER);
+                match exchanged {
+                    Ok(before) => before,
+                    Err(_) => return false,
+                }
+            }
+        };
+        match (Generation(before).mode(), mode) {
+            (Mode::Followed, Mode::Degraded) => self.lost.store(before, ORDER),
             (Mode::Degraded, Mode::Degraded) => {}
-            _ => self.lost.store(0, Ordering::SeqCst),
+            _ => self.lost.store(0, ORDER),
         }
         self.markers.lose_all();
         self.watch.wake_all();
+        true
     }
 
     fn stripe(&self, key: &[u8]) -> u32 {
@@ -344,10 +362,11 @@ impl Local {
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", cacheable_shuttle))]
 impl Listener for Local {
     fn connected(&self, follows: bool) {
-        self.begin(if follows { Mode::Followed } else { Mode::Blind });
+        let mode = if follows { Mode::Followed } else { Mode::Blind };
+        self.begin(mode, None);
     }
 
     fn heard(&self, asked: Instant) {
@@ -362,16 +381,24 @@ impl Listener for Local {
     }
 
     fn all_changed(&self) {
-        let mode = self.generation(Ordering::SeqCst).mode();
-        self.begin(mode);
+        loop {
+            let seen = self.generation(Ordering::SeqCst);
+            if self.begin(seen.mode(), Some(seen)) {
+                return;
+            }
+        }
     }
 
     fn numbered(&self, number: u64) {
         self.markers.saw(number);
     }
 
+    fn told_time(&self, millis: u64, round_trip: Duration) {
+        self.clock.follow(millis, round_trip);
+    }
+
     fn lost(&self) {
-        self.begin(Mode::Degraded);
+        self.begin(Mode::Degraded, None);
     }
 }
 

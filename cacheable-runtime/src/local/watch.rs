@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Notify;
 
-use crate::sync::lock;
+use crate::sync::{AtomicUsize, Mutex, lock};
 
 /// Who waits for what, by stripe: a wake-up for another key of the stripe is
 /// only one look too many.
@@ -36,6 +36,11 @@ impl Watch {
         {
             notify.notify_waiters();
         }
+    }
+
+    #[cfg(all(test, cacheable_shuttle))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) == 0 && lock(&self.stripes).is_empty()
     }
 
     pub(super) fn wake_all(&self) {

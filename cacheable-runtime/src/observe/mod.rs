@@ -87,7 +87,7 @@ macro_rules! counters {
 
         impl Counters {
             #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
-            fn new(label: &str) -> Self {
+            pub(crate) fn new(label: &str) -> Self {
                 #[cfg(feature = "metrics")]
                 let method = label.to_owned();
                 Self {

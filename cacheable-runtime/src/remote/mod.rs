@@ -163,9 +163,9 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
         false
     }
 
-    /// Tries whether the store takes writes now. While it does not, a lease is
-    /// neither filled nor removed.
-    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
+    /// Tries whether the store takes writes now, where `key` is. While it does
+    /// not, a lease is neither filled nor removed.
+    fn takes_writes<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

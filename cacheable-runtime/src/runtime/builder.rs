@@ -10,7 +10,9 @@ use crate::bus::Listener;
 use crate::cache::{Engine, Settings};
 use crate::config::{Environment, check_namespace};
 #[cfg(feature = "redis")]
-use crate::conn::{Greeting, Link, Timeouts, address::Address};
+use crate::conn::address::Server;
+#[cfg(feature = "redis")]
+use crate::conn::{Cluster, Greeting, Link, Routes, Timeouts};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Local, LocalSettings};
 use crate::remote::RemoteStore;
@@ -116,8 +118,11 @@ impl Builder {
     }
 
     /// The server, `redis://[[user]:password@]host[:port][/database]`, or
-    /// `unix:///path`; `rediss://` with the feature `tls`. Default: the
-    /// embedded store.
+    /// `unix:///path`; `rediss://` with the feature `tls`. A cluster is
+    /// `redis+cluster://[[user]:password@]host[:port],host[:port]…`, by one or
+    /// more of its nodes; the others are learned from them, by the names that
+    /// `CLUSTER SLOTS` gives, which this process must be able to reach.
+    /// Default: the embedded store.
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.redis = Some(("the address given to `redis(…)`", url.into()));
         self
@@ -287,7 +292,7 @@ impl Builder {
         Runtime {
             engine: self.engine(local, Arc::new(store), clock, false),
             #[cfg(feature = "redis")]
-            link: None,
+            routes: None,
             #[cfg(feature = "redis")]
             built,
         }
@@ -295,7 +300,7 @@ impl Builder {
 
     #[cfg(feature = "redis")]
     async fn build_redis(self, setting: &'static str, url: &str) -> Result<Runtime, Error> {
-        let address = Address::parse(setting, url)?;
+        let server = Server::parse(setting, url)?;
         let timeouts = Timeouts {
             connect: self.connect_timeout,
             command: self.command_timeout,
@@ -315,27 +320,31 @@ impl Builder {
         };
         let local = self.local(clock.clone(), false);
         let listener: Arc<dyn Listener> = Arc::clone(&local) as _;
-        let link = Link::open(
-            address,
-            timeouts,
-            greeting,
-            listener,
-            clock.clone(),
-            patience,
-        )
-        .await;
+        let routes = match server {
+            Server::One(address) => {
+                let link = Link::open(*address, timeouts, greeting, listener, patience).await;
+                Routes::One(Arc::new(link))
+            }
+            Server::Cluster(seeds) => {
+                // A call may ask twice.
+                let late = self.budget / 2;
+                Routes::Cluster(
+                    Cluster::open(seeds, timeouts, greeting, listener, late, patience).await,
+                )
+            }
+        };
         if self.require_connection
-            && let Some(error) = link.trouble()
+            && let Some(error) = routes.trouble()
         {
-            link.close().await;
+            routes.close().await;
             return Err(error);
         }
-        let link = Arc::new(link);
-        let store = RedisStore::new(Arc::clone(&link), &namespace);
+        let routes = Arc::new(routes);
+        let store = RedisStore::new(Arc::clone(&routes), &namespace);
         let built = Arc::new(self.clone());
         Ok(Runtime {
             engine: self.engine(local, Arc::new(store), clock, true),
-            link: Some(link),
+            routes: Some(routes),
             built,
         })
     }

@@ -14,7 +14,7 @@ use once_cell::sync::OnceCell;
 use crate::cache::Engine;
 use crate::cache::handle::Cache;
 #[cfg(feature = "redis")]
-use crate::conn::Link;
+use crate::conn::Routes;
 use crate::error::{Error, ErrorKind};
 use crate::observe::Observation;
 pub use builder::{Builder, MIB};
@@ -38,7 +38,7 @@ pub use probe::{Probe, ProbeReport};
 pub struct Runtime {
     pub(crate) engine: Engine,
     #[cfg(feature = "redis")]
-    link: Option<Arc<Link>>,
+    routes: Option<Arc<Routes>>,
     /// How it was built, for another one like it.
     #[cfg(feature = "redis")]
     built: Arc<Builder>,
@@ -51,7 +51,7 @@ impl Runtime {
     ///
     /// | variable | meaning | default |
     /// |---|---|---|
-    /// | `REDIS_URL` | the server, `redis://[[user]:password@]host[:port][/database]` | the embedded store |
+    /// | `REDIS_URL` | the server, `redis://[[user]:password@]host[:port][/database]`, or a cluster, `redis+cluster://[[user]:password@]host[:port],host[:port]…` | the embedded store |
     /// | `REDIS_CONNECTION_TIMEOUT` | milliseconds to connect in | 5000 |
     /// | `REDIS_COMMAND_TIMEOUT` | milliseconds to answer in | 5000 |
     /// | `REDIS_POOL_SIZE` | the most connections this process may open | 10 |
@@ -111,7 +111,7 @@ impl Runtime {
     /// `None`: there is no server.
     #[cfg(feature = "redis")]
     async fn sibling(&self) -> Result<Option<Self>, Error> {
-        if self.link.is_none() {
+        if self.routes.is_none() {
             return Ok(None);
         }
         let builder = Builder::clone(&self.built);
@@ -145,8 +145,8 @@ impl Runtime {
     /// Why the server cannot be reached. The embedded store always can.
     pub fn health(&self) -> Result<(), Error> {
         #[cfg(feature = "redis")]
-        if let Some(link) = &self.link {
-            return link.trouble().map_or(Ok(()), Err);
+        if let Some(routes) = &self.routes {
+            return routes.trouble().map_or(Ok(()), Err);
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Runtime {
     /// stays usable.
     pub async fn shutdown(&self, deadline: Duration) {
         #[cfg(feature = "redis")]
-        if let Some(link) = &self.link {
+        if let Some(routes) = &self.routes {
             // When loads outlive the deadline there is nothing more to wait for.
             drop(tokio::time::timeout(deadline, self.engine.close()).await);
             let undelivered = self.engine.repair().len();
@@ -174,7 +174,7 @@ impl Runtime {
                     "removals have not reached the server: old entries may be served until their ttl"
                 );
             }
-            link.close().await;
+            routes.close().await;
             return;
         }
         drop(tokio::time::timeout(deadline, self.engine.idle()).await);
@@ -185,8 +185,8 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut runtime = f.debug_struct("Runtime");
         #[cfg(feature = "redis")]
-        if let Some(link) = &self.link {
-            runtime.field("server", &link.server());
+        if let Some(routes) = &self.routes {
+            runtime.field("server", &routes.server());
         }
         runtime
             .field("health", &self.health())

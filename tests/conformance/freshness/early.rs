@@ -159,10 +159,11 @@ async fn lives_are_spread_over_the_share_of_the_jitter(store: Store) {
         s.spread(id).await;
         let entry = cache.inspect(Service::spread_key(id)).await.unwrap();
         let entry = entry.expect("it was just loaded");
-        let life = (entry.ttl + entry.age.unwrap()).as_secs_f64();
+        let life = (entry.ttl + entry.age.unwrap()).as_millis();
         // To the rounding of the two.
-        assert!((799.9..=1_000.1).contains(&life), "{life}");
-        tenths[((life - 800.0) / 20.0).clamp(0.0, 9.0) as usize] += 1;
+        assert!((799_900..=1_000_100).contains(&life), "{life}");
+        let tenth = usize::try_from(life.saturating_sub(800_000) / 20_000);
+        tenths[tenth.unwrap().min(9)] += 1;
     }
     // A hundred each in the mean, give or take ten.
     assert!(tenths.iter().all(|&lives| lives > 50), "{tenths:?}");

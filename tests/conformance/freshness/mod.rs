@@ -145,6 +145,29 @@ impl Service {
         ttl = self.ttl(),
         jitter = 0.0,
         stale_while_revalidate = self.life.window,
+        key_prefix = "fresh",
+        runtime = self.runtime
+    )]
+    pub(crate) async fn perhaps(&self) -> Option<u64> {
+        self.origin.load().await.ok()
+    }
+
+    #[cacheable(
+        ttl = self.ttl(),
+        none_ttl = LONG,
+        jitter = 0.0,
+        stale_while_revalidate = self.life.window,
+        key_prefix = "fresh",
+        runtime = self.runtime
+    )]
+    pub(crate) async fn perhaps_kept(&self) -> Option<u64> {
+        self.origin.load().await.ok()
+    }
+
+    #[cacheable(
+        ttl = self.ttl(),
+        jitter = 0.0,
+        stale_while_revalidate = self.life.window,
         retry_after = self.life.retry,
         refresh = "background",
         load_timeout = self.life.timeout,

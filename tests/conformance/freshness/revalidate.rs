@@ -21,6 +21,7 @@ on_every_store![
     after_a_failed_refresh_the_next_is_tried_when_its_time_has_come,
     a_caller_cancelled_in_its_refresh_leaves_nothing_locked,
     a_panic_in_a_refresh_leaves_nothing_locked,
+    a_refresh_that_finds_nothing_ends_the_old_value,
 ];
 
 async fn one_caller_loads_inline_and_the_others_get_the_old_value_at_once(store: Store) {
@@ -269,4 +270,28 @@ async fn a_panic_in_a_refresh_leaves_nothing_locked(store: Store) {
     })
     .await;
     assert_eq!(s.origin.loads(), 3);
+}
+
+async fn a_refresh_that_finds_nothing_ends_the_old_value(store: Store) {
+    let (runtime, time) = store.timed().await;
+    let other = store.beside(&runtime).await;
+    let s = Service::new(runtime, LASTING);
+    let o = s.over(other);
+    assert_eq!(
+        (s.perhaps().await, s.perhaps_kept().await),
+        (Some(1), Some(1))
+    );
+    s.grow_old(&time).await;
+    for _ in 0..2 {
+        s.origin.plan(Step::Fail);
+    }
+    assert_eq!((s.perhaps().await, s.perhaps_kept().await), (None, None));
+    assert_eq!(s.origin.loads(), 4);
+    for service in [&s, &o] {
+        assert_eq!(service.perhaps_kept().await, None, "it is kept");
+    }
+    assert_eq!(s.origin.loads(), 4);
+    // That there is nothing is not kept, and neither is the old value.
+    assert_eq!((s.perhaps().await, o.perhaps().await), (Some(1), Some(1)));
+    assert_eq!(s.origin.loads(), 5);
 }

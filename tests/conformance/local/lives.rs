@@ -15,6 +15,7 @@ on_every_store![
     what_is_read_from_the_store_ends_with_the_entry,
     none_is_kept_for_its_own_life,
     one_key_can_hold_one_entry_for_each_type,
+    what_a_caller_changes_is_its_own,
 ];
 
 async fn it_answers_without_the_store_and_is_counted(store: Store) {
@@ -127,4 +128,15 @@ async fn one_key_can_hold_one_entry_for_each_type(store: Store) {
         let text = cache.get_or_load("k", policy(), async || Ok::<_, ()>("seven".to_owned()));
         assert_eq!(text.await.as_deref(), Ok("seven"));
     }
+}
+
+async fn what_a_caller_changes_is_its_own(store: Store) {
+    let s = Service::new(store.runtime().await);
+    let mut loaded = s.large(7).await;
+    loaded.push('!');
+    let mut hit = s.large(7).await;
+    assert!(!hit.ends_with('!'));
+    hit.clear();
+    assert_eq!(s.large(7).await.len(), 1_000);
+    assert_eq!(s.counts("large").hits_local, 2);
 }

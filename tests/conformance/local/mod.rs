@@ -5,6 +5,7 @@ mod away;
 mod bounds;
 mod lives;
 mod outcomes;
+mod overtaken;
 mod peers;
 
 use std::sync::Arc;

@@ -16,31 +16,31 @@ async fn on(server: &RedisServer) -> Runtime {
     runtime.expect("the server is up")
 }
 
+/// Removed, and then what says so is lost: with the marker there, or all that
+/// the server knows of removals.
 #[tokio::test]
 async fn without_markers_and_counter_entries_are_misses() {
     let server = RedisServer::start();
     let s = Service::new(on(&server).await);
     let other = s.over(on(&server).await);
-    for lost in [
-        "tag:{tag}:counter",
-        "tag:{tag}:t:team:a",
-        "tag:{tag}:p:tags",
-    ] {
-        let version = s.update_team("a").await.unwrap();
+    let marker = "tag:{tag}:t:team:a";
+    for lost in [&[marker][..], &[marker, "tag:{tag}:counter"]] {
         for service in [&s, &other] {
+            let newest = s.version.load(Ordering::SeqCst);
             eventually("it is there", PATIENCE, async || {
-                service.member("a", 1).await == version
+                service.member("a", 1).await == newest
             })
             .await;
         }
-        s.write();
-        assert_eq!(server.command::<u64>(&["DEL", lost]), 1, "{lost}");
         let version = s.update_team("a").await.unwrap();
-        assert_eq!(s.member("a", 1).await, version, "{lost}");
+        // One command, as the server lets go of keys between two of them.
+        let words = [&["DEL"], lost].concat();
+        assert_eq!(server.command::<usize>(&words), lost.len());
         eventually("the other has heard of it", PATIENCE, async || {
             other.member("a", 1).await == version
         })
         .await;
+        assert_eq!(s.member("a", 1).await, version, "{lost:?}");
     }
 }
 
@@ -63,67 +63,64 @@ async fn a_load_that_a_flush_overtakes_is_not_read() {
 }
 
 /// What readers and writers do while `trouble` is made of them, for a while:
-/// who has written reads no older version, and in the end neither does anybody.
+/// nobody reads an older version than the last that was made to be read.
 async fn checked(server: &RedisServer, mut trouble: impl FnMut()) {
     let s = Service::new(on(server).await);
     let other = s.over(on(server).await);
-    let teams: Vec<String> = (0..5).map(|team| format!("team {team}")).collect();
+    let teams: Vec<String> = (0..100).map(|team| format!("team {team}")).collect();
     let end = Instant::now() + Duration::from_secs(3);
     let mut rounds = 0;
-    while Instant::now() < end || rounds < 50 {
+    while Instant::now() < end || rounds < 5 {
+        rounds += 1;
         for team in &teams {
-            let loads = [s.clone(), other.clone()].map(|service| {
-                let team = team.clone();
-                tokio::spawn(async move {
+            other.member(team, 1).await;
+        }
+        let loads = [s.clone(), other.clone()].map(|service| {
+            let teams = teams.clone();
+            tokio::spawn(async move {
+                for team in teams {
                     service.member(&team, 1).await;
                     service.roster(&team).await;
-                })
-            });
-            let version = s.update_team(team).await.unwrap();
-            trouble();
-            let read = s.member(team, 1).await;
-            assert!(read >= version, "{read} was read after {version}");
-            let read = s.roster(team).await.unwrap();
-            assert!(read >= version, "{read} was read after {version}");
-            for load in loads {
-                load.await.unwrap();
-            }
-            let read = s.member(team, 1).await;
-            assert!(read >= version, "{read} was read after {version}");
+                }
+            })
+        });
+        let mut versions = Vec::new();
+        for team in &teams {
+            versions.push(s.update_team(team).await.unwrap());
         }
-        rounds += 1;
-    }
-    for team in &teams {
-        let version = s.update_team(team).await.unwrap();
-        for service in [&s, &other] {
-            eventually("everybody has the last version", PATIENCE, async || {
-                service.member(team, 1).await >= version
-                    && service.roster(team).await.unwrap() >= version
+        trouble();
+        for (team, &version) in teams.iter().zip(&versions) {
+            let read = (s.member(team, 1).await, s.roster(team).await.unwrap());
+            assert!(read.0.min(read.1) >= version, "{read:?} after {version}");
+        }
+        for load in loads {
+            load.await.unwrap();
+        }
+        for (team, &version) in teams.iter().zip(&versions) {
+            eventually("the other has heard of it", PATIENCE, async || {
+                let read = (other.member(team, 1).await, other.roster(team).await);
+                read.0.min(read.1.unwrap()) >= version
             })
             .await;
+            // And so it stays.
+            let read = (s.member(team, 1).await, other.member(team, 1).await);
+            assert!(read.0.min(read.1) >= version, "{read:?} after {version}");
         }
     }
-    let written = s.version.load(Ordering::SeqCst);
-    assert!(s.loads() < written * 8, "{} loads of {written}", s.loads());
 }
 
 #[tokio::test]
 async fn under_flushes_no_old_version_is_read() {
     let server = RedisServer::start();
-    let mut turn = 0;
-    checked(&server, || {
-        turn += 1;
-        if turn % 3 == 0 {
-            server.command::<()>(&["FLUSHALL"]);
-        }
-    })
-    .await;
+    checked(&server, || server.command::<()>(&["FLUSHALL"])).await;
 }
 
-/// Entries, markers and the counter are evicted alike.
+/// Entries, markers and the counter are evicted alike: of one sample, whatever
+/// it is goes.
 #[tokio::test]
 async fn under_evictions_no_old_version_is_read() {
-    let server = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let policy = ["--maxmemory-policy", "allkeys-lru"];
+    let server = RedisServer::start_with(&[&policy[..], &["--maxmemory-samples", "1"]].concat());
     let figure = |section: &str, name: &str| -> u64 {
         let info: String = server.command(&["INFO", section]);
         let start = format!("{name}:");
@@ -133,10 +130,12 @@ async fn under_evictions_no_old_version_is_read() {
     let limit = figure("memory", "used_memory") + (1 << 20);
     server.command::<()>(&["CONFIG", "SET", "maxmemory", &limit.to_string()]);
     let mut filler = server.connect();
-    let mut entries = 0;
     let filling = "x".repeat(20_000);
+    let mut entries = 0;
+    let evicted = || figure("stats", "evicted_keys");
     checked(&server, || {
-        for _ in 0..20 {
+        let before = evicted();
+        while evicted() < before + 150 {
             entries += 1;
             let mut set = redis::cmd("SET");
             set.arg(format!("filler:{entries}")).arg(&filling);
@@ -144,6 +143,4 @@ async fn under_evictions_no_old_version_is_read() {
         }
     })
     .await;
-    let evicted = figure("stats", "evicted_keys");
-    assert!(evicted > 200, "there was no pressure: {evicted}");
 }

@@ -4,7 +4,7 @@ use cacheable_tests::eventually;
 
 use super::Service;
 use crate::on_every_store;
-use crate::stores::{PATIENCE, Store};
+use crate::stores::{LONG, PATIENCE, Store};
 
 on_every_store![
     it_is_gone_at_once_here_and_soon_elsewhere,
@@ -39,37 +39,40 @@ async fn it_is_gone_at_once_here_and_soon_elsewhere(store: Store) {
 }
 
 async fn what_is_loaded_while_it_is_swept_survives(store: Store) {
-    let s = Service::new(store.runtime().await);
-    let other = s.over(store.beside(&s.runtime).await);
-    const MANY: u32 = 3_000;
-    // Enough that the walk takes several steps.
-    let entries = (0..MANY).map(|id| (format!("cache:plain:old:{id}"), &1_u64));
-    s.cache
-        .set_many(entries, crate::stores::LONG)
-        .await
-        .unwrap();
+    // Enough that the walk takes many steps.
+    const OLD: u32 = 20_000;
+    const NEW: u32 = 100;
+    // What the store has, as another process finds it.
+    let runtime = store
+        .runtime_with(|builder| builder.local_capacity(0))
+        .await;
+    let s = Service::new(runtime);
+    let name = |id| format!("cache:plain:old:{id}");
+    let entries = (0..OLD).map(|id| (name(id), &1_u64));
+    s.cache.set_many(entries, LONG).await.unwrap();
     s.update_plain().await;
-    for id in 0..20 {
+    let loads = (0..NEW).map(|id| {
+        let s = s.clone();
+        tokio::spawn(async move { s.plain(id).await })
+    });
+    for load in loads.collect::<Vec<_>>() {
+        assert_eq!(load.await.unwrap(), 2);
+    }
+    assert_eq!(s.loads(), u64::from(NEW));
+    eventually("the old is swept", PATIENCE, async || {
+        for id in (0..OLD).step_by(97) {
+            // Valid or not, what is there is removed.
+            if s.cache.remove(name(id)).await.unwrap() {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    for id in 0..NEW {
         assert_eq!(s.plain(id).await, 2);
     }
-    assert_eq!(s.loads(), 20);
-    // What is old is gone from the store itself in the end.
-    let left = async || {
-        let keys = (0..MANY).map(|id| format!("cache:plain:old:{id}"));
-        let mut left = 0;
-        for key in keys {
-            // It removes whatever is there, valid or not.
-            left += u32::from(s.cache.remove(key).await.unwrap());
-        }
-        left
-    };
-    eventually("it has been swept", PATIENCE, async || left().await == 0).await;
-    for service in [&s, &other] {
-        for id in 0..20 {
-            assert_eq!(service.plain(id).await, 2);
-        }
-    }
-    assert_eq!(s.loads(), 20, "what came after the removal was swept, too");
+    assert_eq!(s.loads(), u64::from(NEW), "the new was swept, too");
 }
 
 async fn removals_in_a_row_are_all_meant(store: Store) {

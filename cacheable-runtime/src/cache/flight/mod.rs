@@ -11,13 +11,15 @@
 //! it.
 
 mod nested;
+#[cfg(all(test, cacheable_shuttle))]
+mod shuttle_tests;
 #[cfg(test)]
 mod tests;
 mod waiter;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use once_cell::sync::Lazy;
@@ -26,7 +28,7 @@ use tokio::sync::Notify;
 pub(crate) use nested::{Inside, Lease, enter_put, holds, is_inside, replaces};
 
 use crate::local::Shared;
-use crate::sync::{lock, unique};
+use crate::sync::{AtomicU64, Mutex, lock, unique};
 use crate::time::Millis;
 use nested::By;
 use waiter::Waiter;
@@ -106,6 +108,17 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
+    /// One that nothing but the flight takes back.
+    #[cfg(test)]
+    fn for_ever(old: Landing) -> Self {
+        Self {
+            old,
+            fresh: false,
+            until: Millis::MAX,
+            stands: Box::new(|| true),
+        }
+    }
+
     fn to(&self, boarded: Millis) -> Option<Boarded> {
         let good = boarded < self.until && (self.stands)();
         good.then(|| Boarded::Offered(self.old.clone(), self.fresh))
@@ -238,18 +251,21 @@ impl Flights {
     /// As [`disperse`](Self::disperse), but leaves alone those whose body runs:
     /// to be called when the store has carried out a removal before which
     /// `disperse` was called. A body that has begun since then reads what the
-    /// removal made way for; a look-up may still hold what was removed.
+    /// removal made way for; a look-up may hold what was removed. So may what a
+    /// refresh offers, which is taken back.
     pub(crate) fn disperse_lookups(&self, covers: impl Fn(&str) -> bool) {
-        self.disperse_if(|flight| covers(&flight.key.key) && flight.is_lookup());
+        let mut offers = Vec::new();
+        self.disperse_if(|flight| covers(&flight.key.key) && flight.takes_back(&mut offers));
     }
 
     /// As [`disperse_lookups`](Self::disperse_lookups), for the removal of a
     /// tag: which of these have it is not known yet.
     pub(crate) fn disperse_tagged_lookups(&self) {
-        self.disperse_if(|flight| flight.tagged && flight.is_lookup());
+        let mut offers = Vec::new();
+        self.disperse_if(|flight| flight.tagged && flight.takes_back(&mut offers));
     }
 
-    fn disperse_if(&self, covered: impl Fn(&Flight) -> bool) {
+    fn disperse_if(&self, mut covered: impl FnMut(&Flight) -> bool) {
         let dispersed: Vec<_> = {
             let mut by_key = lock(&self.by_key);
             let dispersed = by_key.extract_if(|_, flight| covered(flight));
@@ -312,8 +328,12 @@ impl Flight {
         true
     }
 
-    fn is_lookup(&self) -> bool {
-        !matches!(lock(&self.state).phase, Phase::Loading)
+    /// Takes back what the look-up found, to be dropped when no lock is held.
+    /// `true`: there is no more to the flight than that.
+    fn takes_back(&self, offers: &mut Vec<Offer>) -> bool {
+        let mut state = lock(&self.state);
+        offers.extend(state.stale.take());
+        !matches!(state.phase, Phase::Loading)
     }
 
     fn is_silent(&self, patience: Duration) -> bool {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use once_cell::sync::Lazy;
 
 use super::FlightId;
-use crate::sync::lock;
+use crate::sync::{lock, thread_local};
 
 /// The bytes under a key while somebody loads.
 pub(crate) type Lease = Arc<[u8]>;
@@ -42,7 +42,7 @@ static WAITS: Lazy<Mutex<HashMap<FlightId, Vec<FlightId>>>> = Lazy::new(Mutex::d
 
 /// Marks this thread as being inside a body until the guard is dropped.
 pub(super) fn enter(by: By, lease: Option<Lease>) -> Inside {
-    FRAMES.with_borrow_mut(|frames| frames.push(Frame { by, lease }));
+    FRAMES.with(|frames| frames.borrow_mut().push(Frame { by, lease }));
     Inside(())
 }
 
@@ -56,18 +56,19 @@ pub(crate) struct Inside(());
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        FRAMES.with_borrow_mut(Vec::pop);
+        FRAMES.with(|frames| frames.borrow_mut().pop());
     }
 }
 
 /// Whether this is called from a body that others may wait for.
 pub(crate) fn is_inside() -> bool {
-    FRAMES.with_borrow(|frames| !frames.is_empty())
+    FRAMES.with(|frames| !frames.borrow().is_empty())
 }
 
 /// Whether this is called from the very body that this lease is of.
 pub(crate) fn holds(lease: &[u8]) -> bool {
-    FRAMES.with_borrow(|frames| {
+    FRAMES.with(|frames| {
+        let frames = frames.borrow();
         let mut leases = frames.iter().filter_map(|frame| frame.lease.as_deref());
         leases.any(|held| held == lease)
     })
@@ -75,7 +76,8 @@ pub(crate) fn holds(lease: &[u8]) -> bool {
 
 /// Whether this is called from the body of a put of this key.
 pub(crate) fn replaces(key: &str) -> bool {
-    FRAMES.with_borrow(|frames| {
+    FRAMES.with(|frames| {
+        let frames = frames.borrow();
         let mut bodies = frames.iter().map(|frame| &frame.by);
         bodies.any(|by| matches!(by, By::Put(replaced) if **replaced == *key))
     })
@@ -83,7 +85,8 @@ pub(crate) fn replaces(key: &str) -> bool {
 
 /// The flights whose bodies this is called from.
 pub(super) fn flights() -> Vec<FlightId> {
-    FRAMES.with_borrow(|frames| {
+    FRAMES.with(|frames| {
+        let frames = frames.borrow();
         let bodies = frames.iter().map(|frame| &frame.by);
         bodies
             .filter_map(|by| match by {

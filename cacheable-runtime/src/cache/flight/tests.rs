@@ -216,6 +216,25 @@ fn after_a_removal_look_ups_start_again_and_bodies_go_on() {
 }
 
 #[test]
+fn what_a_refresh_offers_is_taken_back_by_a_removal() {
+    let field = Field::new();
+    let leader = field.lead("k");
+    leader.offer(Offer::for_ever(value(1)));
+    leader.loading();
+    let mut before = field.board("k");
+    assert!(matches!(
+        poll(&mut before),
+        Poll::Ready(Boarded::Offered(..))
+    ));
+    field.flights.disperse_lookups(|_| true);
+    let mut after = field.wait("k");
+    assert!(!leader.is_dispersed());
+    leader.land(value(2));
+    expect_value(&mut after, 2);
+    field.is_empty();
+}
+
+#[test]
 fn an_invalidation_gives_up_the_lease_of_a_leader_that_left() {
     let field = Field::new();
     let mut leader = field.lead("k");

@@ -1,5 +1,6 @@
 //! The store in a Redis or Valkey server.
 
+mod many;
 mod orphans;
 mod scripts;
 mod sweep;
@@ -7,26 +8,26 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, cmd, pipe};
+use redis::{Cmd, cmd};
 use tokio::runtime::Handle;
 
 use super::{Claimed, Expect, Numbers, Origin, Read, RemoteStore};
-use crate::conn::{Lane, Link};
+use crate::conn::{Lane, Routes, slot, tag};
 use crate::error::{Error, ErrorKind};
 use crate::pattern::Pattern;
 use crate::sync::{BoxFuture, random, start};
 use orphans::Orphans;
 pub(crate) use scripts::{PRELOADED, counter_key, counter_script};
-use scripts::{Range, SCRIPTS, marker_lives, millis, number, numbers};
+use scripts::{Range, SCRIPTS, marker_lives, millis, numbers};
 
 pub(crate) struct RedisStore {
-    link: Arc<Link>,
+    routes: Arc<Routes>,
     namespace: String,
     counter: String,
     /// What all markers, and the counter, begin with.
     markers: String,
     orphans: Arc<Orphans>,
-    /// Where the link lives.
+    /// Where the connections live.
     runtime: Handle,
 }
 
@@ -34,24 +35,30 @@ pub(crate) struct RedisStore {
 const PARKED: usize = 2 * 1024;
 
 impl RedisStore {
-    pub(crate) fn new(link: Arc<Link>, namespace: &str) -> Self {
+    pub(crate) fn new(routes: Arc<Routes>, namespace: &str) -> Self {
         let store = Self {
-            link,
+            routes,
             namespace: namespace.to_owned(),
             counter: counter_key(namespace),
             markers: format!("{namespace}tag:{{{namespace}tag}}:"),
             orphans: Arc::default(),
             runtime: Handle::current(),
         };
-        tokio::spawn(Arc::clone(&store.orphans).clear_up(Arc::downgrade(&store.link)));
+        tokio::spawn(Arc::clone(&store.orphans).clear_up(Arc::downgrade(&store.routes)));
         store
     }
 
     /// A key beside an entry's, in the same slot of a cluster.
     fn beside(&self, what: &str, key: &str) -> String {
         let namespace = &self.namespace;
-        if key.contains('{') {
+        if tag(key.as_bytes()).is_some() {
             format!("{namespace}{what}:{key}")
+        } else if key.contains(['{', '}']) {
+            // It cannot be a tag itself, so some number of its slot is.
+            let its = slot(key.as_bytes());
+            let number = (0..=u32::MAX).find(|number| slot(number.to_string().as_bytes()) == its);
+            let number = number.expect("there are more numbers than slots");
+            format!("{namespace}{what}:{{{number}}}:{key}")
         } else {
             format!("{namespace}{what}:{{{key}}}")
         }
@@ -64,14 +71,17 @@ impl RedisStore {
     /// Starts what must not wait, and takes note of a lease that it did not
     /// remove.
     fn abandon_later(&self, key: String, lease: &[u8], lane: Lane) {
-        let (link, orphans, lease) = (
-            Arc::clone(&self.link),
+        let (leg, orphans, lease) = (
+            self.routes.of(&key),
             Arc::clone(&self.orphans),
             lease.to_vec(),
         );
         start(Some(&self.runtime), async move {
             let script = &SCRIPTS.abandon;
-            let abandoned: Result<i64, _> = link.script(lane, script, &[&key], &[&lease]).await;
+            let abandoned = match leg {
+                Ok(leg) => leg.script::<i64, _>(lane, script, &[&key], &[&lease]).await,
+                Err(error) => Err(error),
+            };
             if let Err(error) = abandoned {
                 tracing::debug!(%error, "a lease was not removed yet");
                 orphans.add(key, lease);
@@ -102,8 +112,17 @@ impl RemoteStore for RedisStore {
         Box::pin(async move {
             let mut get = cmd("GET");
             get.arg(key);
+            let leg = self.routes.of(key)?;
             if markers.is_empty() {
-                return Ok((self.link.query(Lane::Reads, &get).await?, None));
+                return Ok((leg.query(Lane::Reads, &get).await?, None));
+            }
+            let to_markers = self.routes.of(&self.counter)?;
+            if !leg.is_same(&to_markers) {
+                // One after the other: what is promised is that the markers
+                // are read after the bytes, and no order holds between two
+                // nodes that are asked at once.
+                let bytes = leg.query(Lane::Reads, &get).await?;
+                return Ok((bytes, Some(self.numbers(markers).await?)));
             }
             let lives = marker_lives(markers);
             let lives: Vec<&[u8]> = lives.iter().map(String::as_bytes).collect();
@@ -111,8 +130,7 @@ impl RemoteStore for RedisStore {
                 .into_iter()
                 .chain(markers.iter().copied())
                 .collect();
-            let (bytes, answer): (_, Vec<String>) = self
-                .link
+            let (bytes, answer): (_, Vec<String>) = leg
                 .with_script(Lane::Reads, &get, &SCRIPTS.markers, &keys, &lives)
                 .await?;
             Ok((bytes, Some(numbers(&answer)?)))
@@ -123,12 +141,7 @@ impl RemoteStore for RedisStore {
         &'a self,
         keys: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, Error>> {
-        Box::pin(async move {
-            if keys.is_empty() {
-                return Ok(Vec::new());
-            }
-            self.link.query(Lane::Reads, cmd("MGET").arg(keys)).await
-        })
+        Box::pin(self.read_several(keys))
     }
 
     fn acquire<'a>(
@@ -145,7 +158,8 @@ impl RemoteStore for RedisStore {
             if let Some(over) = &over {
                 arguments.extend([over.from.as_bytes(), over.to.as_bytes(), &over.bytes]);
             }
-            self.link
+            self.routes
+                .of(key)?
                 .script(Lane::Reads, &SCRIPTS.acquire, &[key], &arguments)
                 .await
         })
@@ -168,7 +182,8 @@ impl RemoteStore for RedisStore {
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
             let life = millis(life).to_string();
-            self.link
+            self.routes
+                .of(key)?
                 .script(
                     Lane::Reads,
                     &SCRIPTS.renew,
@@ -198,17 +213,16 @@ impl RemoteStore for RedisStore {
                 if inline { &value } else { &[][..] },
                 life.as_bytes(),
             ];
+            let leg = self.routes.of(key)?;
             let filled: i64 = if inline {
-                self.link
-                    .script(lane(from), &SCRIPTS.fill, &[key], &arguments)
+                leg.script(lane(from), &SCRIPTS.fill, &[key], &arguments)
                     .await?
             } else {
                 let parked = format!("{}:{:016x}", self.beside("parked", key), random());
                 let mut park = cmd("SET");
                 park.arg(&parked).arg(&value).arg("PX").arg(&life);
                 let keys = [key, &parked];
-                let ((), filled) = self
-                    .link
+                let ((), filled) = leg
                     .with_script(lane(from), &park, &SCRIPTS.fill, &keys, &arguments)
                     .await?;
                 filled
@@ -225,7 +239,8 @@ impl RemoteStore for RedisStore {
 
     fn release<'a>(&'a self, key: &'a str, lease: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            self.link
+            self.routes
+                .of(key)?
                 .script(Lane::Reads, &SCRIPTS.abandon, &[key], &[lease])
                 .await
         })
@@ -255,7 +270,8 @@ impl RemoteStore for RedisStore {
             let mark = self.mark(key);
             let keys = [key, &mark];
             let claimed: i64 = self
-                .link
+                .routes
+                .of(key)?
                 .script(Lane::Reads, &SCRIPTS.claim, &keys, &arguments)
                 .await?;
             Ok(match claimed {
@@ -280,13 +296,18 @@ impl RemoteStore for RedisStore {
         let Some(pause) = pause else {
             return self.abandon_later(mark, claim, Lane::Reads);
         };
-        let (link, claim) = (Arc::clone(&self.link), claim.to_vec());
+        let (leg, claim) = (self.routes.of(&mark), claim.to_vec());
         start(Some(&self.runtime), async move {
             let pause = millis(pause).to_string();
             let script = &SCRIPTS.renew;
             let arguments = [&claim, pause.as_bytes()];
-            let paused: Result<i64, _> =
-                link.script(Lane::Reads, script, &[&mark], &arguments).await;
+            let paused = match leg {
+                Ok(leg) => {
+                    leg.script::<i64, _>(Lane::Reads, script, &[&mark], &arguments)
+                        .await
+                }
+                Err(error) => Err(error),
+            };
             if let Err(error) = paused {
                 tracing::debug!(%error, "the pause after a failed refresh is not kept");
             }
@@ -300,7 +321,8 @@ impl RemoteStore for RedisStore {
         life: Duration,
     ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.link
+            self.routes
+                .of(key)?
                 .query(Lane::Removals, &set_command(key, &value, life))
                 .await
         })
@@ -310,27 +332,11 @@ impl RemoteStore for RedisStore {
         &self,
         entries: Vec<(String, Vec<u8>, Duration)>,
     ) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move {
-            if entries.is_empty() {
-                return Ok(());
-            }
-            let mut sets = pipe();
-            for (key, value, life) in entries {
-                sets.add_command(set_command(&key, &value, life)).ignore();
-            }
-            self.link.pipeline(Lane::Removals, &sets).await
-        })
+        Box::pin(self.set_several(entries))
     }
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(async move {
-            if keys.is_empty() {
-                return Ok(0);
-            }
-            self.link
-                .query(Lane::Removals, cmd("UNLINK").arg(keys))
-                .await
-        })
+        Box::pin(self.remove_several(keys))
     }
 
     fn sweep<'a>(
@@ -343,19 +349,7 @@ impl RemoteStore for RedisStore {
     }
 
     fn numbers<'a>(&'a self, markers: &'a [&'a str]) -> BoxFuture<'a, Result<Numbers, Error>> {
-        Box::pin(async move {
-            let lives = marker_lives(markers);
-            let lives: Vec<&[u8]> = lives.iter().map(String::as_bytes).collect();
-            let keys: Vec<&str> = [&*self.counter]
-                .into_iter()
-                .chain(markers.iter().copied())
-                .collect();
-            let answer: Vec<String> = self
-                .link
-                .script(Lane::Reads, &SCRIPTS.markers, &keys, &lives)
-                .await?;
-            numbers(&answer)
-        })
+        Box::pin(self.numbers_of(markers))
     }
 
     fn raise<'a>(
@@ -363,27 +357,14 @@ impl RemoteStore for RedisStore {
         markers: &'a [&'a str],
         known: u64,
     ) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(async move {
-            let known = known.to_string();
-            let lives = marker_lives(markers);
-            let mut arguments = vec![known.as_bytes()];
-            arguments.extend(lives.iter().map(String::as_bytes));
-            let keys: Vec<&str> = [&*self.counter]
-                .into_iter()
-                .chain(markers.iter().copied())
-                .collect();
-            let raised: String = self
-                .link
-                .script(Lane::Removals, &SCRIPTS.remove_tags, &keys, &arguments)
-                .await?;
-            number(&raised)
-        })
+        Box::pin(self.raise_all(markers, known))
     }
 
     fn life<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {
         Box::pin(async move {
             let left: i64 = self
-                .link
+                .routes
+                .of(key)?
                 .query(Lane::Removals, cmd("PTTL").arg(key))
                 .await?;
             Ok(match left {
@@ -397,25 +378,26 @@ impl RemoteStore for RedisStore {
     }
 
     fn overdue(&self) {
-        self.link.overdue();
+        self.routes.overdue();
     }
 
     fn has_given_up(&self, lease: &[u8]) -> bool {
         self.orphans.holds(lease)
     }
 
-    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
+    fn takes_writes<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             // A write is refused whether or not there is something to remove.
-            let nothing = format!("{}parked:nothing", self.namespace);
-            self.link
+            let nothing = format!("{}:nothing", self.beside("parked", key));
+            self.routes
+                .of(key)?
                 .query(Lane::Reads, cmd("UNLINK").arg(nothing))
                 .await
         })
     }
 
     fn trouble(&self) -> Option<Error> {
-        self.link.trouble()
+        self.routes.outage()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::scripts::SCRIPTS;
-use crate::conn::{Lane, Link};
+use crate::conn::{Lane, Routes};
 use crate::sync::lock;
 
 /// Leases of this process that nobody will fill, and that could not be removed.
@@ -43,28 +43,37 @@ impl Orphans {
         self.changed.notify_one();
     }
 
-    /// Works until [`end`](Self::end), as long as there is a link. It is held
-    /// only for a moment: nobody else may be there to close it.
-    pub(super) async fn clear_up(self: Arc<Self>, link: Weak<Link>) {
+    /// Works until [`end`](Self::end), as long as there is a connection. It is
+    /// held only for a moment: nobody else may be there to close it.
+    pub(super) async fn clear_up(self: Arc<Self>, routes: Weak<Routes>) {
         while !self.over.load(Ordering::SeqCst) {
             let first = lock(&self.leases).front().cloned();
             let Some((key, lease)) = first else {
                 self.changed.notified().await;
                 continue;
             };
-            let Some(link) = link.upgrade() else { return };
-            if link.trouble().is_none() {
-                let script = &SCRIPTS.abandon;
-                let gone: Result<i64, _> =
-                    link.script(Lane::Reads, script, &[&key], &[&lease]).await;
-                if gone.is_ok() {
-                    lock(&self.leases).retain(|orphan| orphan.1 != lease);
+            let Some(routes) = routes.upgrade() else {
+                return;
+            };
+            if routes.outage().is_none() {
+                let gone = async {
+                    let script = &SCRIPTS.abandon;
+                    let leg = routes.of(&key)?;
+                    leg.script::<i64, _>(Lane::Reads, script, &[&key], &[&lease])
+                        .await
+                };
+                let gone = gone.await.is_ok();
+                let mut leases = lock(&self.leases);
+                if gone {
+                    leases.retain(|orphan| orphan.1 != lease);
                     continue;
                 }
-                // The others are not to wait for one that cannot be removed.
-                lock(&self.leases).rotate_left(1);
+                // Another node may take the next one.
+                if leases.front().is_some_and(|orphan| orphan.1 == lease) {
+                    leases.rotate_left(1);
+                }
             }
-            drop(link);
+            drop(routes);
             // Whatever the reason, it does not go away by asking faster.
             tokio::time::sleep(RETRY).await;
         }

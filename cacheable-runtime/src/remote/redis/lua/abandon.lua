@@ -1,9 +1,7 @@
 #!lua flags=allow-oom
 -- Removes a lease that nobody will fill. KEYS[1] entry; ARGV[1] lease.
 -- Returns 1, or 0 when the lease is gone.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+if redis.call('GETEX', KEYS[1]) ~= ARGV[1] then
   return 0
 end
-redis.call('DEL', KEYS[1])
-redis.call('EXISTS', KEYS[1])
-return 1
+return redis.call('DEL', KEYS[1])

@@ -4,7 +4,10 @@
 -- range of bytes to look at, ARGV[3] what they must be, ARGV[4] the value
 -- unless it is parked, ARGV[5] its life in ms.
 -- Returns 1; 0 when something else is there; 2 when the parked value is gone.
-if redis.call('GETRANGE', KEYS[1], ARGV[1], ARGV[2]) ~= ARGV[3] then
+-- GETEX looks without being told of changes: telling of this very one would
+-- end what the caller keeps of the value.
+local present = redis.call('GETEX', KEYS[1])
+if not present or string.sub(present, ARGV[1] + 1, ARGV[2] + 1) ~= ARGV[3] then
   if KEYS[2] then
     redis.call('DEL', KEYS[2])
   end
@@ -17,6 +20,6 @@ elseif redis.call('EXISTS', KEYS[2]) == 1 then
 else
   return 2
 end
--- A trailing read keeps a tracking client informed of what happens next.
+-- From here on the caller is told of changes.
 redis.call('EXISTS', KEYS[1])
 return 1

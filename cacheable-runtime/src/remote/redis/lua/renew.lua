@@ -1,9 +1,7 @@
 #!lua flags=allow-oom
 -- Gives a lease a new life. KEYS[1] entry; ARGV[1] lease, ARGV[2] life in ms.
 -- Returns 1, or 0 when the lease is gone.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+if redis.call('GETEX', KEYS[1]) ~= ARGV[1] then
   return 0
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('EXISTS', KEYS[1])
-return 1
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])

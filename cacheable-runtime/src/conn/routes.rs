@@ -1,0 +1,218 @@
+//! Which link carries a command.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, FromRedisValue, Pipeline};
+
+use super::slots::slot;
+use super::{Cluster, Lane, Link, Lua};
+use crate::error::Error;
+
+/// One server, or the nodes of a cluster.
+pub(crate) enum Routes {
+    One(Arc<Link>),
+    Cluster(Arc<Cluster>),
+}
+
+/// The way of one or more commands.
+pub(crate) struct Leg {
+    link: Arc<Link>,
+    /// A command that is given up after so long counts as late. `None`: who
+    /// gives it up says so, since there is only one server it can be about.
+    late: Option<Duration>,
+}
+
+/// Keys of one call that go the same way.
+pub(crate) struct Group {
+    pub(crate) leg: Leg,
+    /// Their numbers in the call, apart for each command.
+    pub(crate) commands: Vec<Vec<usize>>,
+}
+
+impl Routes {
+    pub(crate) fn of(&self, key: &str) -> Result<Leg, Error> {
+        Ok(match self {
+            Self::One(link) => Leg {
+                link: Arc::clone(link),
+                late: None,
+            },
+            Self::Cluster(cluster) => Leg {
+                link: cluster.of(key.as_bytes())?,
+                late: Some(cluster.late()),
+            },
+        })
+    }
+
+    /// The ways of several keys. A node of a cluster takes keys of one slot in
+    /// one command. Keys that nobody serves are left out, and said.
+    pub(crate) fn groups<K: AsRef<[u8]>>(&self, keys: &[K]) -> (Vec<Group>, Option<Error>) {
+        let cluster = match self {
+            Self::One(link) => {
+                let leg = Leg {
+                    link: Arc::clone(link),
+                    late: None,
+                };
+                let commands = vec![(0..keys.len()).collect()];
+                return (vec![Group { leg, commands }], None);
+            }
+            Self::Cluster(cluster) => cluster,
+        };
+        let mut slots: HashMap<u16, Vec<usize>> = HashMap::new();
+        for (number, key) in keys.iter().enumerate() {
+            slots.entry(slot(key.as_ref())).or_default().push(number);
+        }
+        let mut groups: Vec<Group> = Vec::new();
+        let mut failed = None;
+        for numbers in slots.into_values() {
+            let link = match cluster.of(keys[numbers[0]].as_ref()) {
+                Ok(link) => link,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            let mut known = groups.iter_mut();
+            if let Some(group) = known.find(|group| Arc::ptr_eq(&group.leg.link, &link)) {
+                group.commands.push(numbers);
+            } else {
+                groups.push(Group {
+                    leg: Leg {
+                        link,
+                        late: Some(cluster.late()),
+                    },
+                    commands: vec![numbers],
+                });
+            }
+        }
+        (groups, failed)
+    }
+
+    /// The address, without its secrets.
+    pub(crate) fn server(&self) -> String {
+        match self {
+            Self::One(link) => link.server().to_owned(),
+            Self::Cluster(cluster) => cluster.server(),
+        }
+    }
+
+    /// Why some keys cannot be reached now, if so.
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        match self {
+            Self::One(link) => link.trouble(),
+            Self::Cluster(cluster) => cluster.trouble(),
+        }
+    }
+
+    /// Why no keys can be reached now, if so.
+    pub(crate) fn outage(&self) -> Option<Error> {
+        match self {
+            Self::One(link) => link.trouble(),
+            Self::Cluster(cluster) => cluster.outage(),
+        }
+    }
+
+    /// A command was not answered in the time that its caller had for it. In a
+    /// cluster the [`Leg`] knows which.
+    pub(crate) fn overdue(&self) {
+        if let Self::One(link) = self {
+            link.overdue();
+        }
+    }
+
+    /// Closes all connections for good.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::One(link) => link.close().await,
+            Self::Cluster(cluster) => cluster.close().await,
+        }
+    }
+}
+
+impl Leg {
+    /// For steps whose time is kept by who takes them.
+    pub(crate) fn over(link: Arc<Link>) -> Self {
+        Self { link, late: None }
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.link, &other.link)
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    async fn watched<T>(&self, answer: impl Future<Output = T>) -> T {
+        let Some(late) = self.late else {
+            return answer.await;
+        };
+        let mut waiting = Waiting {
+            link: &self.link,
+            late: Some(late),
+            began: Instant::now(),
+        };
+        let answer = answer.await;
+        waiting.late = None;
+        answer
+    }
+
+    pub(crate) async fn query<T: FromRedisValue>(
+        &self,
+        lane: Lane,
+        command: &Cmd,
+    ) -> Result<T, Error> {
+        self.watched(self.link.query(lane, command)).await
+    }
+
+    pub(crate) async fn pipeline<T: FromRedisValue>(
+        &self,
+        lane: Lane,
+        commands: &Pipeline,
+    ) -> Result<T, Error> {
+        self.watched(self.link.pipeline(lane, commands)).await
+    }
+
+    pub(crate) async fn script<T: FromRedisValue, K: AsRef<[u8]>>(
+        &self,
+        lane: Lane,
+        script: &Lua,
+        keys: &[K],
+        arguments: &[&[u8]],
+    ) -> Result<T, Error> {
+        let answer = self.link.script(lane, script, keys, arguments);
+        self.watched(answer).await
+    }
+
+    pub(crate) async fn with_script<T: FromRedisValue, U: FromRedisValue, K: AsRef<[u8]>>(
+        &self,
+        lane: Lane,
+        command: &Cmd,
+        script: &Lua,
+        keys: &[K],
+        arguments: &[&[u8]],
+    ) -> Result<(T, U), Error> {
+        let answers = self
+            .link
+            .with_script(lane, command, script, keys, arguments);
+        self.watched(answers).await
+    }
+}
+
+/// A command that is under way. Dropped before its answer, it was given up:
+/// its caller's time was over, or, seldom, its caller is gone.
+struct Waiting<'a> {
+    link: &'a Link,
+    /// `None`: it is answered.
+    late: Option<Duration>,
+    began: Instant,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.late.is_some_and(|late| self.began.elapsed() >= late) {
+            self.link.overdue();
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Suites against a cluster of three primaries.
+
+mod moves;
+mod outage;
+mod routes;
+mod service;

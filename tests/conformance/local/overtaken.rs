@@ -1,0 +1,106 @@
+//! Questions, their answers, and what comes between.
+
+use cacheable_runtime::Runtime;
+use cacheable_tests::{Of, Proxy, RedisServer, eventually};
+use tokio::task::JoinHandle;
+
+use super::Service;
+use crate::stores::PATIENCE;
+
+async fn on(url: String) -> Runtime {
+    let builder = Runtime::builder().redis(url).budget(PATIENCE);
+    let runtime = builder.require_connection().build().await;
+    runtime.expect("the server is up")
+}
+
+/// The server answers, then tells that it is old; the network brings the
+/// second before the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_comes_after_its_push_is_not_kept() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let writer = Service::new(on(server.url()).await);
+    let reader = writer.over(on(proxy.url()).await);
+    // So that the reader knows the tags.
+    reader.read(9).await;
+    for id in 0..5 {
+        writer.read(id).await;
+    }
+    let mut version = 1;
+    for way in ["key", "tag", "pattern"] {
+        proxy.hold_replies(Of::Tracked);
+        let asked = proxy.seen().command("GET") + 5;
+        let reads: Vec<_> = (0..5).map(|id| spawn_read(&reader, id)).collect();
+        eventually("the server has answered", PATIENCE, async || {
+            proxy.seen().command("GET") >= asked
+        })
+        .await;
+        let told = proxy.seen().invalidations;
+        version += 1;
+        match way {
+            "key" => {
+                writer.write();
+                for id in 0..5 {
+                    let entry = Service::read_key(id);
+                    assert!(writer.runtime.cache().remove(entry).await.unwrap());
+                }
+            }
+            "tag" => {
+                writer.write();
+                writer.runtime.cache().invalidate_tag("all").await.unwrap();
+            }
+            _ => writer.update_matching().await,
+        }
+        eventually("the server has told of it", PATIENCE, async || {
+            proxy.seen().invalidations > told
+        })
+        .await;
+        proxy.release();
+        for (id, read) in (0..).zip(reads) {
+            // It began before, so it may have either.
+            read.await.unwrap();
+            assert_eq!(reader.read(id).await, version, "{way}");
+            assert_eq!(reader.read(id).await, version, "{way}");
+        }
+        // For the next round: in the store, and at level 1 of nobody.
+        for id in 0..5 {
+            reader
+                .runtime
+                .cache()
+                .remove(Service::read_key(id))
+                .await
+                .unwrap();
+            assert_eq!(writer.read(id).await, version);
+        }
+    }
+}
+
+fn spawn_read(reader: &Service, id: u32) -> JoinHandle<u64> {
+    let reader = reader.clone();
+    tokio::spawn(async move { reader.read(id).await })
+}
+
+/// Nobody holds what is loaded for the first time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_loaded_is_not_told_of() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let here = Service::new(on(proxy.url()).await);
+    let there = here.over(on(server.url()).await);
+    here.remote(0).await;
+    let told = proxy.seen().invalidations;
+    for id in 1..=100 {
+        here.remote(id).await;
+        there.remote(100 + id).await;
+        there.remote(id).await;
+        here.remote(100 + id).await;
+    }
+    assert_eq!(here.loads(), 201);
+    let entry = |id| Service::remote_key(id);
+    there.runtime.cache().remove(entry(1)).await.unwrap();
+    eventually("one is told of", PATIENCE, async || {
+        proxy.seen().invalidations > told
+    })
+    .await;
+    assert_eq!(proxy.seen().invalidations, told + 1);
+}
