@@ -244,16 +244,16 @@ async fn a_lease_in_whose_place_is_something_else_keeps_no_other() {
             cache.get_or_load(key, policy, load).await
         })
     };
-    let mut hung = Vec::new();
+    let mut loads = Vec::new();
     for key in ["first", "second"] {
-        hung.push(hang(key));
+        loads.push(hang(key));
         eventually("it loads", PATIENCE, async || {
             server.command::<bool>(&["EXISTS", key])
         })
         .await;
     }
     proxy.refuse();
-    for load in hung {
+    for load in loads {
         load.abort();
         drop(load.await);
     }

@@ -39,6 +39,13 @@ pub(crate) struct Load {
     pub(super) began: Instant,
 }
 
+/// What has come of a load.
+pub(super) struct Yield {
+    /// `None`: it is not to be kept.
+    pub(super) encoded: Option<Result<Encoded, EncodeError>>,
+    pub(super) tags: Result<Vec<String>, Error>,
+}
+
 impl Load {
     pub(crate) fn new(call: Box<Cached>, leader: Leader, fallback: Option<Fallback>) -> Box<Self> {
         call.counters.missed();
@@ -185,7 +192,7 @@ impl Load {
 
     /// The value is returned and not kept: what was there before is old.
     /// `tags`: what it would have been kept under.
-    pub(crate) async fn unkept(
+    async fn unkept(
         mut self: Box<Self>,
         tags: Result<Vec<String>, Error>,
         landing: impl FnOnce() -> Landing,
@@ -207,16 +214,12 @@ impl Load {
 
     /// Puts the value in the place of the lease and shares it with those who
     /// wait, unless an invalidation came.
-    pub(crate) async fn store(
-        self: Box<Self>,
-        encoded: Result<Encoded, EncodeError>,
-        tags: Result<Vec<String>, Error>,
-        share: impl Fn() -> Shared,
-    ) {
+    pub(super) async fn store(self: Box<Self>, value: Yield, share: impl Fn() -> Shared) {
         let landing = || Some(share());
-        match (encoded, tags) {
-            (Ok(encoded), Ok(tags)) => self.keep(encoded, false, &tags, landing).await,
-            (Err(error), tags) => {
+        match (value.encoded, value.tags) {
+            (None, tags) => self.unkept(tags, landing).await,
+            (Some(Ok(encoded)), Ok(tags)) => self.keep(encoded, false, &tags, landing).await,
+            (Some(Err(error)), tags) => {
                 self.call.not_stored(&error);
                 self.unkept(tags, landing).await;
             }

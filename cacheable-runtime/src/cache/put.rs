@@ -165,16 +165,11 @@ struct Seized {
 
 impl Seized {
     async fn seize(call: Box<Cached>) -> Self {
-        // A removal that is not known would be taken to be later than the put.
-        let markers = call.markers(&call.tags);
-        if let Err(error) = call.spend(call.engine.learn(&markers)).await {
-            call.remote_failed("read", &error);
-        }
         let lease = Engine::new_lease();
         // Owned before it is sent, so that a caller that goes away meanwhile
         // gives it up.
         let mut seized = Self {
-            stamp: call.engine.local().markers.counter(),
+            stamp: 0,
             call,
             lease: Some(Lease::clone(&lease)),
             wrote: false,
@@ -185,9 +180,15 @@ impl Seized {
         engine.flights().disperse(covers);
         engine.local().forget(call.key.as_bytes());
         let life = engine.lease_life();
-        let placed = call
-            .spend(engine.remote().seize(&call.key, &lease, life))
-            .await;
+        let markers = call.markers(&call.tags);
+        let placed = engine.remote().seize(&call.key, &lease, life);
+        // A removal that is not known would be taken to be later than the put.
+        let (placed, learnt) =
+            tokio::join!(call.spend(placed), call.spend(engine.learn(&markers)),);
+        if let Err(error) = learnt {
+            call.remote_failed("read", &error);
+        }
+        seized.stamp = engine.local().markers.counter();
         engine.local().forget(call.key.as_bytes());
         engine.flights().disperse_lookups(covers);
         if let Err(error) = placed {

@@ -4,11 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::Engine;
+use super::cached::Cached;
 use super::flight::Landing;
-use super::load::Load;
+use super::load::{Load, Yield};
 use super::refresh::handed_over;
 use super::shape::{CachedShape, Divided};
 use super::tags::Tags;
@@ -70,18 +73,29 @@ where
         Hidden::None if S::absent().is_none() => Box::pin(load.absent()).await,
         Hidden::Err => load.failed(),
         _ => {
-            let mut named = Tags::default();
-            tags(value, &mut named);
-            let named = named.finish(&load.call().tags);
-            if unless(value) {
-                Box::pin(load.unkept(named, || Some(share()))).await;
-            } else {
-                let encoded = load.call().encode(value);
-                Box::pin(load.store(encoded, named, share)).await;
-            }
+            let yields = yields(load.call(), value, unless, tags);
+            Box::pin(load.store(yields, share)).await;
         }
     }
     Some(S::rejoin(kept))
+}
+
+/// What a value is kept as, and under which tags.
+fn yields<T>(
+    call: &Cached,
+    value: &T,
+    unless: impl FnOnce(&T) -> bool,
+    tags: impl FnOnce(&T, &mut Tags),
+) -> Yield
+where
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    let mut named = Tags::default();
+    tags(value, &mut named);
+    Yield {
+        tags: named.finish(&call.tags),
+        encoded: (!unless(value)).then(|| call.encode(value)),
+    }
 }
 
 /// What the method returns for what the cache has. `None`: it is not of the
