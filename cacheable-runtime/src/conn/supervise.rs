@@ -228,6 +228,7 @@ impl Supervisor {
     async fn watch(&self, mut pair: Pair) -> Error {
         let shared = &self.shared;
         let mut left_alone = false;
+        let mut evicted = self.evicted(&mut pair).await.unwrap_or(None);
         loop {
             let pause = if left_alone { PROBE } else { HEARTBEAT };
             // The notice may be of a connection before this one, so it only
@@ -255,8 +256,32 @@ impl Supervisor {
                 shared.breaker.close();
                 tracing::info!(server = %self.address, "the server is of use again");
             }
+            match self.evicted(&mut pair).await {
+                Ok(now) if now != evicted => {
+                    evicted = now;
+                    shared.listener.all_changed();
+                }
+                Ok(_) => {}
+                Err(error) => return translate(&error, shared.timeouts.command),
+            }
             shared.listener.heard(asked);
         }
+    }
+
+    /// How many keys the server has evicted. Those that this connection's own
+    /// commands evict are neither told of nor followed any more: `NOLOOP`.
+    async fn evicted(&self, pair: &mut Pair) -> RedisResult<Option<u64>> {
+        let stats: RedisResult<String> = cmd("INFO")
+            .arg("stats")
+            .query_async(&mut pair.removals)
+            .await;
+        let stats = match stats {
+            Err(error) if code(&error) == Some("NOPERM") => return Ok(None),
+            stats => stats?,
+        };
+        let mut lines = stats.lines();
+        let evicted = lines.find_map(|line| line.strip_prefix("evicted_keys:"));
+        Ok(evicted.and_then(|evicted| evicted.trim().parse().ok()))
     }
 
     /// The heartbeat, over both connections. While the server is left alone it
