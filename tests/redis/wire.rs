@@ -45,7 +45,9 @@ impl<'a> Monitor<'a> {
             // `1700000000.1 [0 127.0.0.1:5000] "GET" "key"`, or `[0 lua]`.
             let (from, words) = line.split_once("] ").unwrap();
             let name = words.split('"').nth(1).unwrap().to_uppercase();
-            if !from.ends_with(" lua") && !["TIME", "HELLO", "CLIENT", "PING"].contains(&&*name) {
+            if !from.ends_with(" lua")
+                && !["TIME", "HELLO", "CLIENT", "PING", "INFO"].contains(&&*name)
+            {
                 seen.push(name);
             }
         }

@@ -75,10 +75,13 @@ impl Supervisor {
                     if said {
                         tracing::info!(server = %self.address, "connected again");
                     }
+                    let mut pair = pair;
+                    // Before anybody reads over it.
+                    let evicted = self.evicted(&mut pair).await.unwrap_or(None);
                     self.shared.breaker.close();
                     self.publish.send_replace(State::Up(pair.clone()));
                     let up = Instant::now();
-                    let error = self.watch(pair).await;
+                    let error = self.watch(pair, evicted).await;
                     broken.store(true, Ordering::SeqCst);
                     self.publish.send_replace(State::Down(error.clone()));
                     self.shared.listener.lost();
@@ -224,11 +227,11 @@ impl Supervisor {
         }
     }
 
-    /// Ends when the connection is of no more use, and says why.
-    async fn watch(&self, mut pair: Pair) -> Error {
+    /// Ends when the connection is of no more use, and says why. `evicted`: how
+    /// many keys the server had evicted before anything was read over it.
+    async fn watch(&self, mut pair: Pair, mut evicted: Option<u64>) -> Error {
         let shared = &self.shared;
         let mut left_alone = false;
-        let mut evicted = self.evicted(&mut pair).await.unwrap_or(None);
         loop {
             let pause = if left_alone { PROBE } else { HEARTBEAT };
             // The notice may be of a connection before this one, so it only
@@ -262,7 +265,7 @@ impl Supervisor {
                     shared.listener.all_changed();
                 }
                 Ok(_) => {}
-                Err(error) => return translate(&error, shared.timeouts.command),
+                Err(error) => return shared.translate(&error),
             }
             shared.listener.heard(asked);
         }
