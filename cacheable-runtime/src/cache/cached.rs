@@ -1,5 +1,6 @@
 //! What a call needs once it goes beyond level 1, and what an entry is made of.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -219,6 +220,9 @@ impl Cached {
     }
 }
 
+/// Markers that are asked for in one go.
+const AT_ONCE: usize = 100;
+
 /// What an entry is besides its value.
 #[derive(Clone, Copy)]
 pub(crate) struct Fill<'a> {
@@ -243,14 +247,17 @@ impl Engine {
 
     /// Asks for those of the markers that are not known.
     pub(crate) async fn learn(&self, markers: &[Arc<Marker>]) -> Result<(), Error> {
-        let questions = self.questions(markers);
-        if questions.is_empty() {
-            return Ok(());
+        let mut questions = self.questions(markers).into_iter();
+        loop {
+            // A server looks at all keys of a script for each one that it reads.
+            let some: Vec<_> = questions.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            let names: Vec<&str> = some.iter().map(Question::key).collect();
+            let numbers = self.remote().numbers(&names).await?;
+            self.answer(some, &numbers);
         }
-        let names: Vec<&str> = questions.iter().map(Question::key).collect();
-        let numbers = self.remote().numbers(&names).await?;
-        self.answer(questions, &numbers);
-        Ok(())
     }
 
     /// Reads what is under a key, with those of the markers that are not known.
@@ -271,8 +278,12 @@ impl Engine {
 
     fn questions(&self, markers: &[Arc<Marker>]) -> Vec<Question> {
         let told = self.local().is_told();
-        let questions = markers.iter().filter_map(|marker| marker.question(told));
-        questions.collect()
+        // Many entries have one marker.
+        let mut asked = HashSet::new();
+        let once = markers
+            .iter()
+            .filter(|marker| asked.insert(Arc::as_ptr(marker)));
+        once.filter_map(|marker| marker.question(told)).collect()
     }
 
     /// Takes what the store says of markers.
