@@ -44,7 +44,7 @@ async fn spans(builder: Builder) -> Vec<String> {
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let spans = text.lines().filter_map(|line| {
         let (_, rest) = line.split_once("cacheable.")?;
-        Some(rest.split_once("}").unwrap().0.to_owned())
+        Some(rest.split_once('}').unwrap().0.to_owned())
     });
     spans.collect()
 }

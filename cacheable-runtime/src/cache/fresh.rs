@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn rules() -> Rules {
-        let mut rules = Rules::new(Duration::from_millis(1_000));
+        let mut rules = Rules::new(Duration::from_secs(1));
         rules.stale_while_revalidate = Duration::from_millis(100);
         rules.stale_if_error = Duration::from_millis(500);
         rules

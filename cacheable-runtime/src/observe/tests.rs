@@ -43,7 +43,7 @@ fn counters_and_load_times_are_exported() {
             DebugValue::Counter(0) => {}
             DebugValue::Counter(count) => seen.push(format!("{} {count}", key.key().name())),
             DebugValue::Histogram(times) => {
-                seen.push(format!("{} {}", key.key().name(), times.len()))
+                seen.push(format!("{} {}", key.key().name(), times.len()));
             }
             DebugValue::Gauge(_) => panic!("there are no gauges"),
         }

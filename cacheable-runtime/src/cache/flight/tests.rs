@@ -80,6 +80,7 @@ fn expect_value(boarding: &mut Boarding, expected: i32) {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is a landing")]
 fn value(value: i32) -> Landing {
     Some(Arc::new(value))
 }
