@@ -259,10 +259,10 @@ impl Flights {
     }
 
     /// As [`disperse_lookups`](Self::disperse_lookups), for the removal of a
-    /// tag: which of these have it is not known yet.
+    /// tag: which of these have it is not known yet. An offer knows its tags,
+    /// and looks at them itself: those of other tags go on.
     pub(crate) fn disperse_tagged_lookups(&self) {
-        let mut offers = Vec::new();
-        self.disperse_if(|flight| flight.tagged && flight.takes_back(&mut offers));
+        self.disperse_if(|flight| flight.tagged && flight.is_lookup());
     }
 
     fn disperse_if(&self, mut covered: impl FnMut(&Flight) -> bool) {
@@ -326,6 +326,10 @@ impl Flight {
         drop(state);
         self.changed.notify_waiters();
         true
+    }
+
+    fn is_lookup(&self) -> bool {
+        !matches!(lock(&self.state).phase, Phase::Loading)
     }
 
     /// Takes back what the look-up found, to be dropped when no lock is held.

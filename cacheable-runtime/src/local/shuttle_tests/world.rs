@@ -182,11 +182,17 @@ impl World {
 
     /// Reads what is under the key, and the markers that are not known.
     fn read(&self, markers: &[Arc<Marker>], what: impl FnOnce(&mut Server)) -> Option<Slot> {
-        let questions: Vec<_> = markers.iter().filter_map(Marker::question).collect();
+        let questions: Vec<_> = markers
+            .iter()
+            .filter_map(|marker| marker.question(true))
+            .collect();
         let asks = !questions.is_empty();
         let answer = self.ask(what)?;
         let questions = if self.without == Without::QuestionBefore {
-            markers.iter().filter_map(Marker::question).collect()
+            markers
+                .iter()
+                .filter_map(|marker| marker.question(true))
+                .collect()
         } else {
             questions
         };

@@ -98,8 +98,8 @@ fn nobody_shares_what_was_removed_by_tag() {
 
 #[test]
 fn nobody_is_offered_what_was_removed() {
+    // By tag an offer ends by itself, unlike the one here.
     explore(|| race(Without::Nothing, true, true, Removal::Key));
-    explore(|| race(Without::Nothing, true, true, Removal::Tag));
 }
 
 #[test]
