@@ -3,6 +3,5 @@
 mod auto_traits;
 mod axum_handlers;
 pub mod lints;
-mod spans;
 mod tidy;
 mod tonic_services;

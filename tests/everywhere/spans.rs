@@ -1,4 +1,5 @@
-//! The spans of a call.
+//! The spans of a call, in a binary of their own: a call on a thread that has no
+//! subscriber can make tracing forget the span for a thread that has one.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,9 @@ use cacheable_runtime::{Builder, Policy, Runtime};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// One test at a time, for the same reason.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -24,6 +28,7 @@ impl Write for Lines {
 
 /// The spans of one load and two hits, in the order in which they end.
 async fn spans(builder: Builder) -> Vec<String> {
+    let _alone = ALONE.lock().await;
     let cache = builder.build().await.unwrap().cache();
     let lines = Lines::default();
     let writer = lines.clone();

@@ -200,7 +200,7 @@ impl Counters {
 ///     assert_eq!(six.await, Ok(6));
 /// }
 /// let counts = runtime.observe().method("cache");
-/// assert_eq!((counts.loads, counts.hits_remote), (1, 1));
+/// assert_eq!((counts.loads, counts.hits_local), (1, 1));
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Default)]
