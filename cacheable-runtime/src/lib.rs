@@ -12,17 +12,26 @@ mod conn;
 mod error;
 mod key;
 // Without a server nobody tells of changes.
-#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
 mod local;
 mod observe;
 mod pattern;
 mod policy;
-#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
 mod remote;
 mod runtime;
 mod sync;
 // Without a server there is no other clock to follow.
-#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
 mod time;
 
 #[cfg(feature = "macros")]

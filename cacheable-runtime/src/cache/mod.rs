@@ -10,6 +10,7 @@
 mod budget;
 mod cached;
 pub(crate) mod call;
+mod examine;
 mod fallback;
 mod flight;
 mod fresh;
@@ -22,7 +23,10 @@ pub(crate) mod put;
 mod read;
 mod refresh;
 mod removal;
-#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
 mod repair;
 mod settle;
 pub(crate) mod shape;

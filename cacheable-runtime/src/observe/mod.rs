@@ -86,7 +86,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+            #[cfg_attr(not(feature = "metrics"), allow(unused_variables, reason = "it exports nothing"))]
             pub(crate) fn new(label: &str) -> Self {
                 #[cfg(feature = "metrics")]
                 let method = label.to_owned();
@@ -178,7 +178,10 @@ counters! {
 
 impl Counters {
     /// A body has run for so long.
-    #[cfg_attr(not(feature = "metrics"), allow(clippy::unused_self, unused_variables))]
+    #[cfg_attr(
+        not(feature = "metrics"),
+        allow(clippy::unused_self, unused_variables, reason = "it exports nothing")
+    )]
     pub(crate) fn took(&self, time: Duration) {
         #[cfg(feature = "metrics")]
         self.exported.load_seconds.record(time.as_secs_f64());

@@ -204,7 +204,9 @@ impl Builder {
     }
 
     /// How long a process that loads a value and is never heard of again holds
-    /// up the others. A running load renews it. Default: 10 s.
+    /// up the others. A running load renews it; callers in its own process wait
+    /// for ten times as long at most, and then run the body themselves.
+    /// Default: 10 s.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self

@@ -1,0 +1,119 @@
+//! What bytes of the store are to a call: a value, a lease, or of no use.
+
+use std::sync::Arc;
+
+use super::cached::Cached;
+use super::call::ValueType;
+use super::flight::Landing;
+use super::{Engine, site};
+use crate::codec::envelope::{self, Header, Opened};
+use crate::error::Error;
+use crate::local::Marker;
+
+pub(super) enum Seen {
+    Value(Readable),
+    Lease,
+    /// Expired, removed, foreign, or of another form: to be replaced. With its
+    /// serial, if it has one.
+    Useless(Option<u64>),
+}
+
+pub(super) struct Readable {
+    pub(super) header: Header,
+    pub(super) landing: Landing,
+    pub(super) markers: Box<[Arc<Marker>]>,
+}
+
+impl Readable {
+    fn new(header: Header, landing: Landing, markers: Box<[Arc<Marker>]>) -> Self {
+        Self {
+            header,
+            landing,
+            markers,
+        }
+    }
+}
+
+impl Cached {
+    /// What these bytes are to this call.
+    pub(super) async fn examine(&self, value: &ValueType, bytes: &[u8]) -> Result<Seen, Error> {
+        let (header, payload) = match envelope::open(self.key.as_bytes(), bytes) {
+            Ok(Opened::Lease(_)) => return Ok(Seen::Lease),
+            Ok(Opened::Value(header, payload)) => (header, payload),
+            Err(error) => {
+                self.undecodable(&error);
+                return Ok(Seen::Useless(None));
+            }
+        };
+        let useless = Seen::Useless(Some(header.serial));
+        if header.hard_expiry_ms <= self.engine.clock().now() {
+            return Ok(useless);
+        }
+        if header.site != 0 && self.identity != 0 && header.site != self.identity {
+            self.claimed_by_another(header.site);
+            return Ok(useless);
+        }
+        let Some(markers) = self.permitted(&header).await? else {
+            return Ok(useless);
+        };
+        if header.absent {
+            return Ok(Seen::Value(Readable::new(header, None, markers)));
+        }
+        let schema = (value.schema)(self.rules.codec, self.rules.schema);
+        let schema = schema.of_version(self.location.version);
+        if header.fingerprint != schema.fingerprint || !self.rules.codec.accepts(header.codec) {
+            self.undecodable(&"it was written for another form of this type");
+            return Ok(useless);
+        }
+        Ok(match (value.decode)(header.codec, payload) {
+            Ok(value) => Seen::Value(Readable::new(header, Some(value), markers)),
+            Err(error) => {
+                self.undecodable(&error);
+                useless
+            }
+        })
+    }
+
+    /// The entry's markers, unless one of its tags was removed.
+    async fn permitted(&self, header: &Header) -> Result<Option<Box<[Arc<Marker>]>>, Error> {
+        self.spend(self.engine.permitted(&self.key, header)).await
+    }
+
+    fn undecodable(&self, why: &dyn std::fmt::Display) {
+        self.counters.undecodable();
+        tracing::debug!(method = self.label, why = %why, "an entry is not readable and will be replaced");
+    }
+
+    fn claimed_by_another(&self, other: u64) {
+        self.counters.undecodable();
+        self.counters.clashed();
+        self.engine.observe().once(self.location.path, "clash", || {
+            let other = site::location_of(other);
+            tracing::error!(
+                method = self.label,
+                at = self.location.path,
+                other = other.unwrap_or("a method of another process or version"),
+                "two methods keep their entries under the same keys and overwrite each other: \
+                 give one of them another `key_prefix`, or name what tells them apart in `key`"
+            );
+        });
+    }
+}
+
+impl Engine {
+    /// The markers of an entry that was read, unless one of its tags was
+    /// removed since its load began, as far as anybody can know.
+    pub(crate) async fn permitted(
+        &self,
+        key: &str,
+        header: &Header,
+    ) -> Result<Option<Box<[Arc<Marker>]>>, Error> {
+        let tags: Vec<String> = header.tags.iter().map(ToString::to_string).collect();
+        let markers = self.markers_of(key, &tags);
+        self.learn(&markers).await?;
+        let permitted = markers
+            .iter()
+            .all(|marker| marker.permits(header.tag_stamp));
+        Ok(permitted.then(|| markers.into_boxed_slice()))
+    }
+}
