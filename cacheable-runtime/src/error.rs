@@ -52,6 +52,17 @@ pub enum ErrorKind {
     Timeout,
     /// The server answered with an error.
     Server,
+    /// The server that was asked is a replica, or has lost its primary or its
+    /// cluster: another one takes writes, or this one will again.
+    Topology,
+    /// A name, a time to live, a limit or another argument that cannot be used.
+    Argument,
+    /// What was to be changed is not there any more.
+    Gone,
+    /// What was to be changed has been changed by somebody else.
+    Conflict,
+    /// A lock was lost before the work under it was done.
+    LockLost,
     /// The runtime has been shut down.
     ShutDown,
 }
@@ -96,7 +107,25 @@ impl Error {
 
     /// The server cannot be reached now; the same call may succeed later.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
+        matches!(
+            self.kind(),
+            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Topology
+        )
+    }
+
+    /// What was to be changed is not there any more.
+    pub fn is_gone(&self) -> bool {
+        self.kind() == ErrorKind::Gone
+    }
+
+    /// What was to be changed has been changed by somebody else.
+    pub fn is_conflict(&self) -> bool {
+        self.kind() == ErrorKind::Conflict
+    }
+
+    /// A lock was lost before the work under it was done.
+    pub fn is_lock_lost(&self) -> bool {
+        self.kind() == ErrorKind::LockLost
     }
 
     /// A setting, variable or address must be changed.

@@ -20,6 +20,7 @@ mod local;
 mod observe;
 mod pattern;
 mod policy;
+mod primitives;
 #[cfg_attr(
     not(feature = "redis"),
     allow(dead_code, reason = "for a store elsewhere")
@@ -48,6 +49,10 @@ pub use key::{IntoKey, Key};
 pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
+pub use primitives::limiter::RateLimiter;
+pub use primitives::lock::Locks;
+pub use primitives::pubsub::PubSub;
+pub use primitives::session::Sessions;
 pub use runtime::{Builder, MIB, Probe, ProbeReport, Runtime};
 pub use time::ManualClock;
 

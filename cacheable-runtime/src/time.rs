@@ -62,6 +62,20 @@ impl Clock {
         }
     }
 
+    /// The same in microseconds.
+    pub(crate) fn micros(&self) -> u64 {
+        match self {
+            Self::Process(clock) => {
+                let elapsed = clock.started.elapsed().as_micros();
+                let epoch = clock.epoch_at_start.load(Ordering::Relaxed);
+                u64::try_from(elapsed)
+                    .unwrap_or(u64::MAX)
+                    .saturating_add_signed(epoch.saturating_mul(1000))
+            }
+            Self::Manual(clock) => clock.now().saturating_mul(1000),
+        }
+    }
+
     /// Reads the clock once for both.
     pub(crate) fn moment(&self) -> Moment {
         match self {

@@ -14,8 +14,9 @@ mod interleavings;
 mod local;
 mod source;
 mod standstills;
-mod stores;
 mod tags;
+
+pub(crate) use cacheable_tests::store as stores;
 
 /// Makes each case, an `async fn(Store)`, a test on every store. On a cluster
 /// they take as long again, so there they run with the feature `cluster`.

@@ -8,6 +8,7 @@ mod log;
 mod proxy;
 mod redis_cluster;
 mod redis_server;
+pub mod store;
 mod wait;
 mod workers;
 
@@ -17,5 +18,6 @@ pub use log::{Log, Taking, say};
 pub use proxy::{Of, Proxy, Seen};
 pub use redis_cluster::RedisCluster;
 pub use redis_server::{Paused, RedisServer};
+pub use store::Store;
 pub use wait::{eventually, wait_until};
 pub use workers::{Answer, Worker};

@@ -17,7 +17,11 @@ pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error 
         );
     }
     if let Some(advice) = advice(error) {
-        return Error::new(ErrorKind::Server, advice);
+        let kind = match code(error) {
+            Some("READONLY" | "MASTERDOWN" | "CLUSTERDOWN") => ErrorKind::Topology,
+            _ => ErrorKind::Server,
+        };
+        return Error::new(kind, advice);
     }
     if error.is_connection_refusal() {
         return Error::new(ErrorKind::Unavailable, "the server refuses connections");

@@ -13,6 +13,7 @@ mod fault;
 mod lua;
 mod routes;
 mod slots;
+pub(crate) mod subscribe;
 mod supervise;
 mod together;
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use redis::{Cmd, FromRedisValue, Pipeline};
 
+use super::address::Address;
 use super::slots::slot;
+use super::subscribe::{Kind, Topic};
 use super::{Cluster, Lane, Link, Lua};
 use crate::error::Error;
 
@@ -87,6 +89,41 @@ impl Routes {
             }
         }
         (groups, failed)
+    }
+
+    /// The server over which to listen to a topic. `now`: who carries it, which
+    /// stays so for as long as that one can.
+    pub(super) fn place_of(&self, topic: &Topic, now: Option<&str>) -> Result<Address, Error> {
+        match self {
+            Self::One(link) => Ok(link.address().clone()),
+            Self::Cluster(cluster) => {
+                let own = cluster.of(&topic.name);
+                if topic.kind == Kind::Sharded {
+                    return Ok(own?.address().clone());
+                }
+                // Every node tells of it.
+                let links = cluster.topology().links_up();
+                let mut links = links.iter();
+                let stays = links.clone().find(|link| Some(link.server()) == now);
+                let own = own.ok().filter(|own| own.trouble().is_none());
+                match stays.or(own.as_ref()).or_else(|| links.next()) {
+                    Some(link) => Ok(link.address().clone()),
+                    None => Ok(cluster.of(&topic.name)?.address().clone()),
+                }
+            }
+        }
+    }
+
+    /// Something is served elsewhere than was thought.
+    pub(super) fn is_outdated(&self) {
+        if let Self::Cluster(cluster) = self {
+            cluster.is_outdated();
+        }
+    }
+
+    /// Whether it is the nodes of a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
     }
 
     /// The address, without its secrets.

@@ -345,7 +345,7 @@ async fn is_modern(connection: &mut MultiplexedConnection) -> RedisResult<bool> 
 
 /// 50 ms, doubled up to 400 ms, less up to half of it at random, so that a
 /// fleet does not come back in step.
-fn backoff(failures: u32) -> Duration {
+pub(super) fn backoff(failures: u32) -> Duration {
     let longest = 50_u64 << failures.min(3);
     Duration::from_millis(longest - random() % (longest / 2 + 1))
 }
@@ -353,7 +353,7 @@ fn backoff(failures: u32) -> Duration {
 /// How long an attempt to reconnect may take: a server that accepts and says
 /// nothing must not hold up the attempt that would succeed. Now and then it is
 /// as long as was asked for.
-fn attempt_patience(connect: Duration, failures: u32) -> Duration {
+pub(super) fn attempt_patience(connect: Duration, failures: u32) -> Duration {
     const SHORT: Duration = Duration::from_secs(1);
     if failures % 4 == 3 {
         connect

@@ -12,9 +12,14 @@ use crate::config::{Environment, check_namespace};
 #[cfg(feature = "redis")]
 use crate::conn::address::Server;
 #[cfg(feature = "redis")]
+use crate::conn::subscribe::Subscriptions;
+#[cfg(feature = "redis")]
 use crate::conn::{Cluster, Greeting, Link, Routes, Timeouts};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Local, LocalSettings};
+#[cfg(feature = "redis")]
+use crate::primitives::Server as Fleet;
+use crate::primitives::{Ground, Patience};
 use crate::remote::RemoteStore;
 use crate::remote::memory::MemoryStore;
 #[cfg(feature = "redis")]
@@ -291,7 +296,15 @@ impl Builder {
         let local = self.local(clock.clone(), true);
         #[cfg(feature = "redis")]
         let built = Arc::new(self.clone());
+        let ground = Ground::new(
+            self.prefix(),
+            clock.clone(),
+            self.patience(),
+            #[cfg(feature = "redis")]
+            None,
+        );
         Runtime {
+            ground,
             engine: self.engine(local, Arc::new(store), clock, false),
             #[cfg(feature = "redis")]
             routes: None,
@@ -343,8 +356,14 @@ impl Builder {
         }
         let routes = Arc::new(routes);
         let store = RedisStore::new(Arc::clone(&routes), &namespace);
+        let fleet = Fleet {
+            routes: Arc::clone(&routes),
+            subscriptions: Subscriptions::new(Arc::clone(&routes), timeouts),
+        };
+        let ground = Ground::new(namespace, clock.clone(), self.patience(), Some(fleet));
         let built = Arc::new(self.clone());
         Ok(Runtime {
+            ground,
             engine: self.engine(local, Arc::new(store), clock, true),
             routes: Some(routes),
             built,
@@ -363,6 +382,13 @@ impl Builder {
                 "{setting} asks for a server, which needs the feature `redis` of cacheable-runtime"
             ),
         ))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            command: self.command_timeout,
+            budget: self.budget,
+        }
     }
 
     /// What every key begins with.

@@ -5,7 +5,6 @@ mod probe;
 
 use std::borrow::Borrow;
 use std::fmt;
-#[cfg(feature = "redis")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,11 @@ use crate::cache::handle::Cache;
 use crate::conn::Routes;
 use crate::error::{Error, ErrorKind};
 use crate::observe::Observation;
+use crate::primitives::Ground;
+use crate::primitives::limiter::RateLimiter;
+use crate::primitives::lock::Locks;
+use crate::primitives::pubsub::PubSub;
+use crate::primitives::session::Sessions;
 pub use builder::{Builder, MIB};
 pub use probe::{Probe, ProbeReport};
 
@@ -37,6 +41,7 @@ pub use probe::{Probe, ProbeReport};
 #[derive(Clone)]
 pub struct Runtime {
     pub(crate) engine: Engine,
+    ground: Arc<Ground>,
     #[cfg(feature = "redis")]
     routes: Option<Arc<Routes>>,
     /// How it was built, for another one like it.
@@ -138,6 +143,26 @@ impl Runtime {
         Cache::new(self.engine.clone())
     }
 
+    /// Locks that one holder in the fleet has at a time.
+    pub fn locks(&self) -> Locks {
+        Locks::new(Arc::clone(&self.ground))
+    }
+
+    /// Limits on how often something may be done, shared by the fleet.
+    pub fn rate_limiter(&self) -> RateLimiter {
+        RateLimiter::new(Arc::clone(&self.ground))
+    }
+
+    /// Sessions of users.
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(Arc::clone(&self.ground))
+    }
+
+    /// Messages between processes.
+    pub fn pubsub(&self) -> PubSub {
+        PubSub::new(Arc::clone(&self.ground))
+    }
+
     /// Whether the store can be used now, for the health check of a service.
     /// Annotated methods run either way.
     ///
@@ -167,6 +192,7 @@ impl Runtime {
         if let Some(routes) = &self.routes {
             // When loads outlive the deadline there is nothing more to wait for.
             drop(tokio::time::timeout(deadline, self.engine.close()).await);
+            self.ground.close(deadline).await;
             let undelivered = self.engine.repair().len();
             if undelivered > 0 {
                 tracing::warn!(

@@ -127,6 +127,11 @@ impl Cluster {
         self.topology().link_of(slot(key))
     }
 
+    /// Something hints that the map is old.
+    pub(super) fn is_outdated(&self) {
+        self.outdated.notify_one();
+    }
+
     pub(crate) fn late(&self) -> Duration {
         self.late
     }
@@ -331,6 +336,15 @@ impl Topology {
         let owner = self.map()?.owners[usize::from(slot)];
         let node = self.nodes.get(usize::from(owner)).ok_or_else(unserved)?;
         Ok(Arc::clone(&node.link))
+    }
+
+    /// The links that can be used now.
+    pub(super) fn links_up(&self) -> Vec<Arc<Link>> {
+        let links = self.nodes.iter().map(|node| &node.link);
+        links
+            .filter(|link| link.trouble().is_none())
+            .cloned()
+            .collect()
     }
 
     /// All links, if together they serve every slot.

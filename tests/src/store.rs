@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
-use cacheable_runtime::{Builder, ManualClock, Runtime};
 #[cfg(feature = "cluster")]
-use cacheable_tests::RedisCluster;
-use cacheable_tests::RedisServer;
+use crate::redis_cluster::RedisCluster;
+use crate::redis_server::RedisServer;
+use cacheable_runtime::{Builder, ManualClock, Runtime};
 
 /// Long enough to be there when the test ends.
-pub(crate) const LONG: Duration = Duration::from_secs(600);
+pub const LONG: Duration = Duration::from_secs(600);
 
 /// How long anything may take that must happen at last.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One store, for one case: what it keeps is seen by no other case.
-pub(crate) struct Store {
+#[derive(Debug)]
+pub struct Store {
     place: Place,
 }
 
+#[derive(Debug)]
 enum Place {
     /// The only runtime that this store can have.
     Embedded(Runtime),
@@ -26,13 +28,15 @@ enum Place {
 }
 
 impl Store {
-    pub(crate) fn embedded() -> Self {
+    /// In this process.
+    pub fn embedded() -> Self {
         Self {
             place: Place::Embedded(Runtime::embedded()),
         }
     }
 
-    pub(crate) fn redis() -> Self {
+    /// On the server that all tests of this binary share.
+    pub fn redis() -> Self {
         Self {
             place: Place::Redis(
                 || RedisServer::shared().url(),
@@ -41,8 +45,9 @@ impl Store {
         }
     }
 
+    /// On the cluster that all tests of this binary share.
     #[cfg(feature = "cluster")]
-    pub(crate) fn cluster() -> Self {
+    pub fn cluster() -> Self {
         Self {
             place: Place::Redis(
                 || RedisCluster::shared().url(),
@@ -52,7 +57,7 @@ impl Store {
     }
 
     /// Another store of this kind, on the same server if there is one.
-    pub(crate) fn neighbour(&self) -> Self {
+    pub fn neighbour(&self) -> Self {
         match self.place {
             Place::Embedded(_) => Self::embedded(),
             Place::Redis(url, _) => Self {
@@ -63,7 +68,7 @@ impl Store {
 
     /// A runtime over this store. On Redis each is as good as a process of its
     /// own: it shares nothing with the others but the server.
-    pub(crate) async fn runtime(&self) -> Runtime {
+    pub async fn runtime(&self) -> Runtime {
         match &self.place {
             Place::Embedded(runtime) => runtime.clone(),
             Place::Redis(..) => self.runtime_with(|builder| builder).await,
@@ -72,7 +77,7 @@ impl Store {
 
     /// A runtime, and what makes time pass for it; an embedded one has its own
     /// entries.
-    pub(crate) async fn timed(&self) -> (Runtime, Time) {
+    pub async fn timed(&self) -> (Runtime, Time) {
         let clock = match self.place {
             Place::Embedded(_) => Some(ManualClock::new()),
             Place::Redis(..) => None,
@@ -86,7 +91,7 @@ impl Store {
 
     /// What another process would have that shares this runtime's entries: the
     /// same runtime where there can be no other.
-    pub(crate) async fn beside(&self, runtime: &Runtime) -> Runtime {
+    pub async fn beside(&self, runtime: &Runtime) -> Runtime {
         match self.place {
             Place::Embedded(_) => runtime.clone(),
             Place::Redis(..) => self.runtime().await,
@@ -95,7 +100,7 @@ impl Store {
 
     /// A runtime of this kind with settings of its own; an embedded one has
     /// its own entries, too.
-    pub(crate) async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
+    pub async fn runtime_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {
         let builder = match &self.place {
             Place::Embedded(_) => Runtime::builder(),
             Place::Redis(url, namespace) => Runtime::builder()
@@ -111,11 +116,12 @@ impl Store {
 }
 
 /// Time that passes at once, or as it does where a server keeps it.
-#[derive(Clone)]
-pub(crate) struct Time(Option<ManualClock>);
+#[derive(Clone, Debug)]
+pub struct Time(Option<ManualClock>);
 
 impl Time {
-    pub(crate) async fn pass(&self, duration: Duration) {
+    /// Lets so much of it pass.
+    pub async fn pass(&self, duration: Duration) {
         match &self.0 {
             Some(clock) => clock.advance(duration),
             None => tokio::time::sleep(duration).await,

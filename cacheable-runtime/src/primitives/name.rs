@@ -1,0 +1,68 @@
+//! Names that users choose, as they stand in keys.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind};
+
+/// A longer name is told by its hash.
+const LONGEST: usize = 64;
+
+/// The name in braces, which is what the slot of a cluster goes by: keys about
+/// one name share it, and no name can choose another's.
+///
+/// A name that could not stand there as it is (it has braces or control
+/// characters, or is long) is told by the first 128 bits of its SHA-256, behind
+/// a `#`, as is every name that begins with one.
+pub(super) fn tagged(name: &str) -> String {
+    let plain = name.len() <= LONGEST
+        && !name.starts_with('#')
+        && !name.chars().any(|c| c.is_control() || c == '{' || c == '}');
+    if plain && !name.is_empty() {
+        format!("{{{name}}}")
+    } else {
+        format!("{{#{}}}", digest(name.as_bytes()))
+    }
+}
+
+/// The first 128 bits of the SHA-256, in hexadecimal.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash[..16]
+        .iter()
+        .fold(String::with_capacity(32), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Refuses a name that says nothing. `what`: `lock` and the like.
+pub(super) fn check(what: &str, name: &str) -> Result<(), Error> {
+    if name.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Argument,
+            format!(
+                "the name of a {what} is empty: write what it is for, such as `import:job:123`"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_name_stands_as_it_is_and_any_other_by_its_hash() {
+        assert_eq!(tagged("import:job 1"), "{import:job 1}");
+        for name in ["", "a{b", "a}b", "a\0b", "#a", &"x".repeat(65)] {
+            let tagged = tagged(name);
+            assert!(tagged.starts_with("{#") && tagged.len() == 35, "{tagged}");
+            // What looks like a hash is not taken for one.
+            let inside = &tagged[1..34];
+            assert_ne!(super::tagged(inside), tagged);
+        }
+    }
+}
