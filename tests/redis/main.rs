@@ -2,6 +2,7 @@
 
 mod bytes;
 mod controls;
+mod executor;
 mod harness;
 mod leases;
 mod outage;

@@ -44,6 +44,25 @@ async fn a_large_value_is_parked_and_put_in_the_place_of_the_lease() {
     assert_eq!(parked, [""; 0]);
 }
 
+/// The connection may break between the two.
+#[tokio::test]
+async fn a_large_value_that_nobody_comes_for_is_not_parked_for_its_whole_life() {
+    let server = RedisServer::start();
+    let cache = cache(&server).await;
+    server.command::<()>(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
+    let load = async || Ok::<_, ()>("x".repeat(LARGE));
+    cache.get_or_load("key", policy(), load).await.unwrap();
+    let said: Vec<Vec<redis::Value>> = server.command(&["SLOWLOG", "GET", "-1"]);
+    let said = said.into_iter().map(|mut entry| entry.swap_remove(3));
+    let mut commands = said.map(|words| redis::from_redis_value::<Vec<Vec<u8>>>(words).unwrap());
+    let park = commands
+        .find(|words| words[0] == b"SET" && words[1].starts_with(b"parked:"))
+        .unwrap();
+    let life = String::from_utf8(park[4].clone()).unwrap();
+    let life: u64 = life.parse().unwrap();
+    assert!(life <= 60_000, "{life}");
+}
+
 #[tokio::test]
 async fn a_large_value_whose_lease_is_gone_leaves_nothing() {
     let server = RedisServer::start();

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
 use super::Engine;
 use crate::error::{Error, ErrorKind};
 
@@ -48,6 +50,27 @@ impl Budget {
         if left == 0 {
             return Err(spent());
         }
+        match engine.runtime() {
+            // On another executor than the connection's: its timers have to be
+            // found all the same.
+            Some(runtime) if Handle::try_current().is_err() => {
+                let mut counted = pin!(self.count(engine, left, answer));
+                poll_fn(|context| {
+                    let _entered = runtime.enter();
+                    counted.as_mut().poll(context)
+                })
+                .await
+            }
+            _ => self.count(engine, left, answer).await,
+        }
+    }
+
+    async fn count<T>(
+        &self,
+        engine: &Engine,
+        left: u64,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let began = Instant::now();
         let mut answer = pin!(answer);
         let limit = Duration::from_micros(left);

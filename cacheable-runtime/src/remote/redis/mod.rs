@@ -34,6 +34,10 @@ pub(crate) struct RedisStore {
 /// A larger value does not go through a script, which would copy and hash it.
 const PARKED: usize = 2 * 1024;
 
+/// How long it waits for the script that follows it right away: a connection
+/// that breaks between the two leaves it behind.
+const PARKED_LIFE: Duration = Duration::from_secs(60);
+
 impl RedisStore {
     pub(crate) fn new(routes: Arc<Routes>, namespace: &str) -> Self {
         let store = Self {
@@ -220,7 +224,8 @@ impl RemoteStore for RedisStore {
             } else {
                 let parked = format!("{}:{:016x}", self.beside("parked", key), random());
                 let mut park = cmd("SET");
-                park.arg(&parked).arg(&value).arg("PX").arg(&life);
+                park.arg(&parked).arg(&value);
+                park.arg("PX").arg(millis(PARKED_LIFE));
                 let keys = [key, &parked];
                 let ((), filled) = leg
                     .with_script(lane(from), &park, &SCRIPTS.fill, &keys, &arguments)

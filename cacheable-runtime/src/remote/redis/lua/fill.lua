@@ -14,6 +14,8 @@ if not KEYS[2] then
   redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])
 elseif redis.call('EXISTS', KEYS[2]) == 1 then
   redis.call('RENAME', KEYS[2], KEYS[1])
+  -- Where it was parked it had a short life, in case this never comes.
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
 else
   return 2
 end
