@@ -60,9 +60,17 @@ async fn when_its_time_has_come_the_source_is_asked_again(store: Store) {
     assert_eq!(s.inline(7).await, Ok(1));
     time.pass(retry).await;
     s.origin.plan(Step::Fail);
-    assert_eq!(s.inline(7).await, Ok(1));
+    // The pause began when the server heard of it, a little after the call.
+    eventually("it is asked again, and fails", PATIENCE, async || {
+        assert_eq!(s.inline(7).await, Ok(1));
+        s.origin.loads() == 3
+    })
+    .await;
     time.pass(retry).await;
-    assert_eq!(s.inline(7).await, Ok(2));
+    eventually("it is asked again", PATIENCE, async || {
+        s.inline(7).await == Ok(2)
+    })
+    .await;
     assert_eq!(s.inline(7).await, Ok(2));
     assert_eq!(s.origin.loads(), 4);
 }
