@@ -20,6 +20,10 @@ impl Server {
         ]))
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.0.url()
+    }
+
     pub(crate) fn version(&self) -> String {
         let valkey = self.info::<String>("server", "valkey_version");
         let redis = self.info::<String>("server", "redis_version");
