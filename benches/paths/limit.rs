@@ -108,11 +108,9 @@ impl ByHand {
 
     async fn count(&self, number: u64) -> bool {
         let mut count = self.count.key(format!("hand:limit:{}", number % CALLERS));
-        let count = count.arg(WINDOW.as_millis() as u64);
-        let count: u64 = count
-            .invoke_async(&mut self.connection.clone())
-            .await
-            .expect("the server answers");
-        count <= LIMIT
+        count.arg(WINDOW.as_millis() as u64);
+        let count: redis::RedisResult<u64> =
+            count.invoke_async(&mut self.connection.clone()).await;
+        count.expect("the server answers") <= LIMIT
     }
 }
