@@ -29,7 +29,9 @@ pub(crate) fn embedded(bench: &mut Bench) {
         Field {
             note: format!("{LIMIT} a minute, {CALLERS} callers"),
             contenders: vec![
-                Contender::sync("governor", move |n| governor.check_key(&(n % CALLERS)).is_ok()),
+                Contender::sync("governor", move |n| {
+                    governor.check_key(&(n % CALLERS)).is_ok()
+                }),
                 Contender::new("GCRA", move |n| async move { check(gcra, n).await })
                     .against("governor"),
                 Contender::new("exact", move |n| async move { check(exact, n).await })
@@ -56,8 +58,11 @@ pub(crate) fn redis(bench: &mut Bench, server: &Server) {
                     .against("redis SET"),
                 Contender::new("exact", move |n| async move { check(exact, n).await })
                     .against("redis SET"),
-                Contender::new("segmented", move |n| async move { check(segmented, n).await })
-                    .against("redis SET"),
+                Contender::new(
+                    "segmented",
+                    move |n| async move { check(segmented, n).await },
+                )
+                .against("redis SET"),
                 Contender::new("GCRA", move |n| async move { check(gcra, n).await })
                     .against("redis SET"),
             ],
@@ -68,7 +73,10 @@ pub(crate) fn redis(bench: &mut Bench, server: &Server) {
 /// Without what remembers denials, which would answer in the place of the
 /// server.
 fn policy(limiter: &RateLimiter, algorithm: Algorithm) -> &'static RatePolicy {
-    let policy = limiter.policy(format!("{algorithm:?}")).limit(LIMIT).per(WINDOW);
+    let policy = limiter
+        .policy(format!("{algorithm:?}"))
+        .limit(LIMIT)
+        .per(WINDOW);
     let policy = policy.algorithm(algorithm).deny_cache(false).build();
     Box::leak(Box::new(policy.expect("it is a limit")))
 }
@@ -109,8 +117,7 @@ impl ByHand {
     async fn count(&self, number: u64) -> bool {
         let mut count = self.count.key(format!("hand:limit:{}", number % CALLERS));
         count.arg(WINDOW.as_millis() as u64);
-        let count: redis::RedisResult<u64> =
-            count.invoke_async(&mut self.connection.clone()).await;
+        let count: redis::RedisResult<u64> = count.invoke_async(&mut self.connection.clone()).await;
         count.expect("the server answers") <= LIMIT
     }
 }

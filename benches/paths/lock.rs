@@ -30,7 +30,9 @@ pub(crate) fn alone(bench: &mut Bench, server: &Server) {
         Field {
             note: "acquire and release, every operation another name".to_owned(),
             contenders: vec![
-                Contender::new("redis SET NX PX, script", move |n| by_hand.lock_and_unlock(n)),
+                Contender::new("redis SET NX PX, script", move |n| {
+                    by_hand.lock_and_unlock(n)
+                }),
                 Contender::new("rslock", move |n| async move {
                     let name = format!("rslock:{n}");
                     let lock = rslock.lock(name.as_str(), TTL).await;
@@ -185,7 +187,12 @@ pub(crate) fn handover(bench: &mut Bench, server: &Server) {
     let note = format!(
         "from release to the next holder, {CONTENDERS} contenders, sections of {SECTION:?}, one contender killed"
     );
-    bench.report(HANDOVER, &note, &table, json!({ "note": note, "contenders": figures }));
+    bench.report(
+        HANDOVER,
+        &note,
+        &table,
+        json!({ "note": note, "contenders": figures }),
+    );
 }
 
 async fn contend<F>(sections: u64, section: impl Fn(u64) -> F + Clone + Send + 'static)

@@ -174,29 +174,41 @@ impl Call {
     }
 
     /// Answers from the cache, or runs `body` and keeps what it returns.
+    #[inline]
     pub async fn run<S, F>(self, _: S, body: Pin<&mut F>) -> S::Return
     where
         S: CachedShape,
         F: Future<Output = S::Return>,
     {
-        self.run_with::<S, _, _, _, _>(body, keep_all, no_tags, never_late, false)
-            .await
+        match self.landed::<S>() {
+            Ok(answer) => answer,
+            Err(cold) => {
+                Box::pin(cold.run::<S, _, _, _, _>(body, keep_all, no_tags, never_late, false))
+                    .await
+            }
+        }
     }
 
     /// As [`run`](Self::run), but a value that `unless` holds for is not kept.
+    #[inline]
     pub async fn run_unless<S, F, U>(self, _: S, body: Pin<&mut F>, unless: U) -> S::Return
     where
         S: CachedShape,
         F: Future<Output = S::Return>,
         U: FnOnce(&S::Stored) -> bool,
     {
-        self.run_with::<S, _, _, _, _>(body, unless, no_tags, never_late, false)
-            .await
+        match self.landed::<S>() {
+            Ok(answer) => answer,
+            Err(cold) => {
+                Box::pin(cold.run::<S, _, _, _, _>(body, unless, no_tags, never_late, false)).await
+            }
+        }
     }
 
     /// As [`run`](Self::run), with all that an attribute can ask for: tags
     /// that come from the value, and what is returned when the body has not
     /// ended at its `load_timeout`.
+    #[inline]
     pub async fn run_full<S, F, U, G, L>(
         self,
         _: S,
@@ -212,11 +224,70 @@ impl Call {
         G: FnOnce(&S::Stored, &mut Tags),
         L: FnOnce() -> S::Return,
     {
-        self.run_with::<S, _, _, _, _>(body, unless, tags, late, true)
-            .await
+        match self.landed::<S>() {
+            Ok(answer) => answer,
+            Err(cold) => Box::pin(cold.run::<S, _, _, _, _>(body, unless, tags, late, true)).await,
+        }
     }
 
-    async fn run_with<S, F, U, G, L>(
+    /// As [`run_full`](Self::run_full), over a body that can outlive the
+    /// caller, so that a refresh runs in the background.
+    #[inline]
+    pub async fn run_owned<S, F, U, G, L>(
+        self,
+        _: S,
+        body: F,
+        unless: U,
+        tags: G,
+        late: L,
+    ) -> S::Return
+    where
+        S: CachedShape + Send + 'static,
+        F: Future<Output = S::Return> + Send + 'static,
+        U: FnOnce(&S::Stored) -> bool + Send + 'static,
+        G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
+        L: FnOnce() -> S::Return,
+    {
+        match self.landed::<S>() {
+            Ok(answer) => answer,
+            Err(cold) => Box::pin(cold.run_owned::<S, _, _, _, _>(body, unless, tags, late)).await,
+        }
+    }
+
+    /// The answer that level 1 has; else the call that goes on. Nothing is
+    /// awaited and nothing allocated for it: what comes after a miss is behind
+    /// a pointer, so that a hit's future is small.
+    #[inline]
+    fn landed<S: CachedShape>(self) -> Result<S::Return, Cold> {
+        let call = match self.state {
+            State::Hit(entry) => {
+                entry.count_hit();
+                // Only two handles that use one key for two types get what they
+                // cannot return.
+                return restore::<S>(entry.value.clone()).ok_or(Cold {
+                    call: None,
+                    again: None,
+                });
+            }
+            State::Direct => None,
+            State::Cached(call) => Some(call),
+        };
+        Err(Cold {
+            call,
+            again: self.again,
+        })
+    }
+}
+
+/// A call that level 1 has no answer for.
+struct Cold {
+    /// `None`: only the body is run.
+    call: Option<Box<Cached>>,
+    again: Option<BoxFuture<'static, ()>>,
+}
+
+impl Cold {
+    async fn run<S, F, U, G, L>(
         mut self,
         body: Pin<&mut F>,
         unless: U,
@@ -257,16 +328,7 @@ impl Call {
         }
     }
 
-    /// As [`run_full`](Self::run_full), over a body that can outlive the
-    /// caller, so that a refresh runs in the background.
-    pub async fn run_owned<S, F, U, G, L>(
-        self,
-        _: S,
-        body: F,
-        unless: U,
-        tags: G,
-        late: L,
-    ) -> S::Return
+    async fn run_owned<S, F, U, G, L>(self, body: F, unless: U, tags: G, late: L) -> S::Return
     where
         S: CachedShape + Send + 'static,
         F: Future<Output = S::Return> + Send + 'static,
@@ -301,22 +363,9 @@ impl Call {
 
     /// What there is without running the body.
     async fn look<S: CachedShape>(self, tagged: bool) -> Look {
-        let mut call = match self.state {
-            State::Direct => {
-                Outcome::Bypass.note();
-                return Look::Run;
-            }
-            State::Hit(entry) => {
-                if entry.stale {
-                    entry.counters.hit_stale();
-                    Outcome::Stale.note();
-                } else {
-                    entry.counters.hit_local();
-                    Outcome::HitLocal.note();
-                }
-                return Look::Landed(entry.value.clone());
-            }
-            State::Cached(call) => call,
+        let Some(mut call) = self.call else {
+            Outcome::Bypass.note();
+            return Look::Run;
         };
         let ready = Instant::now();
         call.deadline = call
@@ -325,11 +374,8 @@ impl Call {
             // Without a timer there is no deadline.
             .filter(|_| Handle::try_current().is_ok())
             .and_then(|timeout| ready.checked_add(timeout));
-        // Behind a pointer: all of it is the same for every method, and the
-        // caller's future stays small.
         let value = const { &ValueType::of::<S::Stored>() };
-        let found = Box::pin(call.find_in_time(value, tagged)).await;
-        match found {
+        match call.find_in_time(value, tagged).await {
             Found::Landed(landing) => Look::Landed(landing),
             Found::Nothing(load) => Look::Load(load),
             Found::Refresh(load, old) => Look::Refresh(load, old),

@@ -45,7 +45,7 @@ impl Sink {
     pub(super) fn unsigned(&mut self, value: u64) {
         match self {
             Self::Text(text) => display(text, &value),
-            Self::Hash(hash) => hash.word(tag::UNSIGNED, value),
+            Self::Hash(hash) => hash.number(value),
         }
     }
 
@@ -128,7 +128,7 @@ impl Sink {
             }
             Self::Hash(hash) => {
                 hash.word(tag::BYTES, value.len() as u64);
-                hash.hasher.write(value);
+                hash.hasher().write(value);
             }
         }
     }
@@ -172,36 +172,84 @@ impl Sink {
     }
 }
 
-/// 128 bits of keyed `SipHash-1-3`.
+/// 128 bits: of keyed `SipHash-1-3`, or the number itself that a call's only
+/// argument is.
 ///
 /// Every value starts with a tag that no continuation starts with, and tells
 /// its own end, so that two different sequences of values never feed the
-/// hasher the same bytes.
+/// hasher the same bytes. A number beside the seed is as good as a hash: no two
+/// calls of one method have the same, those of two methods have two seeds, and
+/// what a hash is by chance nobody can foresee.
 pub(super) struct Hashing {
-    hasher: SipHasher13,
+    state: State,
     seed: [u64; 2],
 }
 
+enum State {
+    Nothing,
+    /// So far there was one number.
+    Number(u64),
+    Hasher(SipHasher13),
+}
+
 impl Hashing {
+    #[inline]
     pub(super) fn new(seed: [u64; 2]) -> Self {
         Self {
-            hasher: SipHasher13::new_with_keys(seed[0], seed[1]),
+            state: State::Nothing,
             seed,
         }
     }
 
+    #[inline]
     pub(super) fn finish(&self) -> u128 {
-        self.hasher.finish128().as_u128()
+        match &self.state {
+            State::Nothing => self.fresh().finish128().as_u128(),
+            State::Number(number) => u128::from(self.seed[0]) << 64 | u128::from(*number),
+            State::Hasher(hasher) => hasher.finish128().as_u128(),
+        }
+    }
+
+    fn fresh(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.seed[0], self.seed[1])
+    }
+
+    fn hasher(&mut self) -> &mut SipHasher13 {
+        let number = match self.state {
+            State::Hasher(ref mut hasher) => return hasher,
+            State::Nothing => None,
+            State::Number(number) => Some(number),
+        };
+        let mut hasher = self.fresh();
+        if let Some(number) = number {
+            hasher.write_u8(tag::UNSIGNED);
+            hasher.write_u64(number);
+        }
+        self.state = State::Hasher(hasher);
+        match &mut self.state {
+            State::Hasher(hasher) => hasher,
+            State::Nothing | State::Number(_) => unreachable!("it was just put there"),
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, number: u64) {
+        if let State::Nothing = self.state {
+            self.state = State::Number(number);
+        } else {
+            self.word(tag::UNSIGNED, number);
+        }
     }
 
     /// Starts a hash beside this one, which is handed back.
     pub(super) fn begin_entry(&mut self) -> SipHasher13 {
-        std::mem::replace(&mut self.hasher, Self::new(self.seed).hasher)
+        let fresh = self.fresh();
+        std::mem::replace(self.hasher(), fresh)
     }
 
     /// Ends what `begin_entry` started, with what it handed back.
     pub(super) fn end_entry(&mut self, outer: SipHasher13) -> u128 {
-        std::mem::replace(&mut self.hasher, outer)
+        std::mem::replace(self.hasher(), outer)
             .finish128()
             .as_u128()
     }
@@ -212,7 +260,7 @@ impl Hashing {
     /// nobody outside sees a hash.
     pub(super) fn map(&mut self, len: u64, sum: u128) {
         self.word(tag::MAP, len);
-        self.hasher.write_u128(sum);
+        self.hasher().write_u128(sum);
     }
 
     pub(super) fn type_name(&mut self, name: &str) {
@@ -221,36 +269,36 @@ impl Hashing {
 
     #[inline]
     fn tag(&mut self, tag: u8) {
-        self.hasher.write_u8(tag);
+        self.hasher().write_u8(tag);
     }
 
     #[inline]
     fn word(&mut self, tag: u8, value: u64) {
         self.tag(tag);
-        self.hasher.write_u64(value);
+        self.hasher().write_u64(value);
     }
 
     fn wide(&mut self, tag: u8, value: u128) {
         self.tag(tag);
-        self.hasher.write_u128(value);
+        self.hasher().write_u128(value);
     }
 
     #[inline]
     fn text(&mut self, tag: u8, value: &str) {
         self.tag(tag);
-        self.hasher.write(value.as_bytes());
+        self.hasher().write(value.as_bytes());
         self.end_text();
     }
 
     fn end_text(&mut self) {
         // No UTF-8 holds this byte, so it ends a text of unknown length.
-        self.hasher.write_u8(0xff);
+        self.hasher().write_u8(0xff);
     }
 }
 
 impl fmt::Write for Hashing {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        self.hasher.write(part.as_bytes());
+        self.hasher().write(part.as_bytes());
         Ok(())
     }
 }

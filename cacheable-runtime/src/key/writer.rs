@@ -142,9 +142,10 @@ impl KeyWriter {
     }
 
     /// 128 bits that are equal for the same arguments, and for no others that anybody will meet.
-    pub(crate) fn finish_hash(self) -> Result<u128, Error> {
-        match (self.failure, self.sink) {
-            (Some(failure), _) => Err(unserializable(&failure)),
+    #[inline]
+    pub(crate) fn finish_hash(&self) -> Result<u128, Error> {
+        match (&self.failure, &self.sink) {
+            (Some(failure), _) => Err(unserializable(failure)),
             (None, Sink::Hash(hash)) => Ok(hash.finish()),
             (None, Sink::Text(_)) => unreachable!("`finish_text` belongs to this writer"),
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::marker::Marker;
 use super::{Mode, Ticket};
-use crate::observe::Counters;
+use crate::observe::{Counters, Outcome};
 use crate::sync::AtomicU64;
 use crate::time::Millis;
 
@@ -81,6 +81,18 @@ impl Entry {
             weight,
             quiet_until: AtomicU64::new(0),
             ticket,
+        }
+    }
+
+    /// An answer was given from here.
+    #[inline]
+    pub(crate) fn count_hit(&self) {
+        if self.stale {
+            self.counters.hit_stale();
+            Outcome::Stale.note();
+        } else {
+            self.counters.hit_local();
+            Outcome::HitLocal.note();
         }
     }
 

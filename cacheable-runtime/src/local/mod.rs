@@ -24,7 +24,7 @@ mod tests;
 mod watch;
 
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -37,7 +37,7 @@ use quick_cache::{OptionsBuilder, Weighter};
 #[cfg(any(feature = "redis", cacheable_shuttle))]
 use crate::bus::Listener;
 use crate::pattern::Pattern;
-use crate::sync::{AtomicU64, RwLock, unique};
+use crate::sync::{AtomicU64, RwLock, random, unique};
 use crate::time::{Clock, Moment};
 pub(crate) use entry::{Entry, Shared, Times};
 pub(crate) use marker::{Marker, Markers, Question};
@@ -62,13 +62,7 @@ pub(crate) struct Local {
     degraded_ttl: Duration,
 }
 
-type Entries = Cache<
-    u128,
-    Arc<Entry>,
-    ByWeight,
-    BuildHasherDefault<Folded>,
-    DefaultLifecycle<u128, Arc<Entry>>,
->;
+type Entries = Cache<u128, Arc<Entry>, ByWeight, Fold, DefaultLifecycle<u128, Arc<Entry>>>;
 
 /// What makes an answer valid; taken before the question is sent.
 #[derive(Clone, Copy)]
@@ -136,12 +130,7 @@ impl Local {
                 .weight_capacity(settings.capacity)
                 .build()
                 .expect("the capacity and the estimate are both set");
-            Cache::with_options(
-                options,
-                ByWeight,
-                BuildHasherDefault::default(),
-                DefaultLifecycle::default(),
-            )
+            Cache::with_options(options, ByWeight, Fold::new(), DefaultLifecycle::default())
         });
         let mode = if settings.alone {
             Mode::Followed
@@ -411,21 +400,44 @@ impl Weighter<u128, Arc<Entry>> for ByWeight {
     }
 }
 
-/// The keys are hashes already, by a secret key.
-#[derive(Clone, Copy, Default)]
-struct Folded(u64);
+/// The keys are hashes already, or a number beside a secret: one multiplication
+/// by what nobody outside knows spreads both.
+#[derive(Clone, Copy)]
+struct Fold(u64, u64);
+
+impl Fold {
+    fn new() -> Self {
+        Self(random(), random())
+    }
+}
+
+impl BuildHasher for Fold {
+    type Hasher = Folded;
+
+    #[inline]
+    fn build_hasher(&self) -> Folded {
+        Folded(*self, 0)
+    }
+}
+
+struct Folded(Fold, u64);
 
 impl Hasher for Folded {
     fn write(&mut self, _: &[u8]) {
         unreachable!("only 128-bit numbers are hashed");
     }
 
+    #[inline]
     fn write_u128(&mut self, number: u128) {
-        self.0 = number as u64 ^ (number >> 64) as u64;
+        let Fold(first, second) = self.0;
+        let (low, high) = (number as u64 ^ first, (number >> 64) as u64 ^ second);
+        let product = u128::from(low) * u128::from(high);
+        self.1 = product as u64 ^ (product >> 64) as u64;
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
-        self.0
+        self.1
     }
 }
 
