@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::stores::PATIENCE;
 use cacheable_runtime::{Runtime, cache_invalidate, cache_put, cacheable};
 use tokio::sync::{Semaphore, watch};
 
@@ -53,9 +54,10 @@ impl Source {
     /// Waits until so many loads have begun.
     pub(crate) async fn begun(&self, loads: u64) {
         let mut begun = self.begun.subscribe();
+        let begun = begun.wait_for(|begun| *begun >= loads);
+        let begun = tokio::time::timeout(PATIENCE, begun).await;
         begun
-            .wait_for(|begun| *begun >= loads)
-            .await
+            .expect("as many loads begin")
             .expect("the source is there");
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, watch};
 
 use crate::source::Broken;
+use crate::stores::PATIENCE;
 
 /// A value with a version. Loads that nothing else is planned for answer at
 /// once.
@@ -90,14 +91,20 @@ impl Origin {
     pub(super) async fn begun(&self, loads: u64) {
         let mut begun = self.begun.subscribe();
         let begun = begun.wait_for(|begun| *begun >= loads);
-        begun.await.expect("the origin is there");
+        let begun = tokio::time::timeout(PATIENCE, begun).await;
+        begun
+            .expect("as many loads begin")
+            .expect("the origin is there");
     }
 
     /// Waits until so many loads were dropped before their end.
     pub(super) async fn dropped(&self, loads: u64) {
         let mut dropped = self.dropped.subscribe();
         let dropped = dropped.wait_for(|dropped| *dropped >= loads);
-        dropped.await.expect("the origin is there");
+        let dropped = tokio::time::timeout(PATIENCE, dropped).await;
+        dropped
+            .expect("as many are dropped")
+            .expect("the origin is there");
     }
 
     pub(super) async fn load(&self) -> Result<u64, Broken> {
