@@ -145,6 +145,16 @@ impl Drop for Subscriptions {
     }
 }
 
+impl Subscribed {
+    /// Takes it off the list, and waits until the server has confirmed that if
+    /// it was the last one of its topic; for as long as `deadline`.
+    pub(crate) async fn end(self, deadline: Duration) {
+        let (shared, topic) = (Arc::clone(&self.shared), self.topic.clone());
+        drop(self);
+        drop(timeout(deadline, shared.table.without(&topic)).await);
+    }
+}
+
 impl Drop for Subscribed {
     fn drop(&mut self) {
         self.shared.table.remove(&self.topic, self.id);
