@@ -65,7 +65,6 @@ impl HubCall {
         lock(&self.heard).is_some_and(|at| at.elapsed() < within)
     }
 
-
     /// The connection is of no more use.
     pub(super) fn give_up(&self, connection: u64) {
         self.given_up.store(connection, Ordering::SeqCst);
@@ -375,8 +374,7 @@ impl Table {
     pub(super) async fn without(&self, topic: &Topic) {
         let is_over = |inner: &Inner| {
             let mut hubs = inner.hubs.values();
-            inner.entries.contains_key(topic)
-                || hubs.all(|hub| !lock(&hub.carried).contains(topic))
+            inner.entries.contains_key(topic) || hubs.all(|hub| !lock(&hub.carried).contains(topic))
         };
         self.until(is_over).await;
     }
