@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -57,7 +57,7 @@ async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
         match connect(shared, hub, connection, failures).await {
             Ok(stream) => {
                 let why = carry(shared, hub, connection, stream, &mut failures).await;
-                shared.table.lost(connection);
+                shared.table.lost(connection, hub.sound_until());
                 lock(&hub.carried).clear();
                 shared.table.has_settled();
                 if let Some(why) = why {
@@ -77,7 +77,7 @@ async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
         if shared.table.leaves(hub) {
             return;
         }
-        move_on(shared, place);
+        move_on(shared, hub);
         // A server that goes away as soon as it is reached is left alone as one
         // that cannot be.
         sleep(backoff(failures)).await;
@@ -85,12 +85,13 @@ async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
 }
 
 /// Has others carry what is served elsewhere by now.
-fn move_on(shared: &Arc<Shared>, place: &str) {
+fn move_on(shared: &Arc<Shared>, hub: &HubCall) {
     if !shared.routes.is_cluster() {
         return;
     }
+    let place = hub.address.shown();
     let place_of = |topic: &Topic, from: &str| shared.routes.place_of(topic, Some(from));
-    for hub in shared.table.replace(place, place_of) {
+    for hub in shared.table.replace(place, hub.sound_until(), place_of) {
         shared.runtime.spawn(boxed(Arc::clone(shared), hub));
     }
 }
@@ -142,7 +143,7 @@ fn heard(shared: &Shared, hub: &HubCall, connection: u64, push: &PushInfo) {
     };
     match (&push.kind, &*push.data) {
         (PushKind::Disconnection, _) => {
-            shared.table.lost(connection);
+            shared.table.lost(connection, hub.sound_until());
             hub.give_up(connection);
         }
         (PushKind::Subscribe, [Value::BulkString(name), ..]) => {
@@ -204,11 +205,11 @@ fn left(shared: &Shared, hub: &HubCall, connection: u64, topic: &Topic) {
     if hub.asking.load(Ordering::SeqCst) {
         // The client takes it for the answer to what was asked last, so nothing
         // more is asked over this connection.
-        shared.table.lost(connection);
+        shared.table.lost(connection, hub.sound_until());
         hub.give_up(connection);
     } else {
         lock(&hub.carried).remove(topic);
-        shared.table.postponed(topic, connection);
+        shared.table.postponed(topic, connection, hub.sound_until());
         shared.routes.is_outdated();
         hub.changed.notify_one();
     }
@@ -239,7 +240,7 @@ async fn carry(
         if hub.is_given_up(connection) {
             return Some(Error::new(ErrorKind::Unavailable, "the connection broke"));
         }
-        move_on(shared, place);
+        move_on(shared, hub);
         let carried = lock(&hub.carried).clone();
         let changes = shared.table.changes(place, connection, &carried);
         let told = tell(shared, hub, connection, &mut stream, &changes).await;
@@ -292,33 +293,45 @@ async fn tell(
             carried.remove(topic);
         }
     }
+    shared.table.has_settled();
     let mut elsewhere = false;
     let mut batches = VecDeque::from(batches(&changes.subscribe));
     while let Some(batch) = batches.pop_front() {
-        match asking(hub, say(stream, true, batch[0].kind, &batch)).await {
-            Ok(()) => lock(&hub.carried).extend(batch),
-            Err(error) if !is_answer(&error) => return Err(error),
+        // Before it is: as soon as it is confirmed somebody may end it.
+        lock(&hub.carried).extend(batch.iter().cloned());
+        let Err(error) = asking(hub, say(stream, true, batch[0].kind, &batch)).await else {
+            continue;
+        };
+        if !is_answer(&error) {
+            return Err(error);
+        }
+        for topic in &batch {
+            lock(&hub.carried).remove(topic);
+        }
+        if batch.len() > 1 {
             // Which of them it is about is found out one by one.
-            Err(_) if batch.len() > 1 => {
-                batches.extend(batch.into_iter().map(|topic| vec![topic]));
-            }
-            Err(error) if is_elsewhere(&error) => {
-                shared.table.postponed(&batch[0], connection);
-                elsewhere = true;
-            }
-            Err(error) => {
-                let why = refusal(&batch[0], &error, shared.timeouts.command);
-                shared.table.refused(&batch[0], connection, &why);
-            }
+            batches.extend(batch.into_iter().map(|topic| vec![topic]));
+        } else if is_elsewhere(&error) {
+            shared
+                .table
+                .postponed(&batch[0], connection, hub.sound_until());
+            elsewhere = true;
+        } else {
+            let why = refusal(&batch[0], &error, shared.timeouts.command);
+            shared.table.refused(&batch[0], connection, &why);
         }
     }
     Ok(elsewhere)
 }
 
-async fn asking<T>(hub: &HubCall, answer: impl Future<Output = T>) -> T {
+async fn asking(hub: &HubCall, answer: impl Future<Output = RedisResult<()>>) -> RedisResult<()> {
+    let asked = Instant::now();
     hub.asking.store(true, Ordering::SeqCst);
     let answer = answer.await;
     hub.asking.store(false, Ordering::SeqCst);
+    if answer.is_ok() {
+        hub.is_sound(asked);
+    }
     answer
 }
 

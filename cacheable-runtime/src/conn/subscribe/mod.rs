@@ -49,7 +49,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// From about now on nothing is heard; the connection is being made again.
     fn lost(&self) {}
 
-    /// It is heard again; what was published after `since` may be missing.
+    /// It is heard again. All that was published before `since` was heard; what
+    /// was published after it may be missing.
     fn gap(&self, since: Instant);
 
     /// Nothing will ever come: the runtime was shut down, or the server

@@ -40,8 +40,7 @@ pub(super) struct HubCall {
     pub(super) carried: Mutex<HashSet<Topic>>,
     /// The hub awaits an answer.
     pub(super) asking: AtomicBool,
-    /// When anything was heard last.
-    heard: Mutex<Option<Instant>>,
+    times: Mutex<Times>,
 }
 
 impl HubCall {
@@ -52,17 +51,30 @@ impl HubCall {
             given_up: AtomicU64::new(0),
             carried: Mutex::default(),
             asking: AtomicBool::new(false),
-            heard: Mutex::default(),
+            times: Mutex::new(Times {
+                heard: Instant::now(),
+                sound: Instant::now(),
+            }),
         }
     }
 
     pub(super) fn hears(&self) {
-        *lock(&self.heard) = Some(Instant::now());
+        lock(&self.times).heard = Instant::now();
     }
 
     /// Whether anything was heard in the last so long.
     pub(super) fn has_heard(&self, within: Duration) -> bool {
-        lock(&self.heard).is_some_and(|at| at.elapsed() < within)
+        lock(&self.times).heard.elapsed() < within
+    }
+
+    /// What was asked then has been answered.
+    pub(super) fn is_sound(&self, asked: Instant) {
+        lock(&self.times).sound = asked;
+    }
+
+    /// All that was published before has been heard: it came before an answer.
+    pub(super) fn sound_until(&self) -> Instant {
+        lock(&self.times).sound
     }
 
     /// The connection is of no more use.
@@ -87,6 +99,12 @@ pub(super) struct Listed {
 
 type Sinks = Arc<[Listed]>;
 
+struct Times {
+    /// When anything came last.
+    heard: Instant,
+    sound: Instant,
+}
+
 struct Entry {
     /// Whose connection carries it.
     place: String,
@@ -94,7 +112,7 @@ struct Entry {
     /// The connection over which it was asked for; an answer that comes over
     /// another one, or to an entry before this one, says nothing.
     asked: Option<u64>,
-    /// When it was lost after it had been live; until it is again.
+    /// Since when something may be missing: it was live, and will be again.
     lost: Option<Instant>,
     status: watch::Sender<Status>,
 }
@@ -246,12 +264,12 @@ impl Table {
     }
 
     /// It is served elsewhere: it is asked for again.
-    pub(super) fn postponed(&self, topic: &Topic, connection: u64) {
+    pub(super) fn postponed(&self, topic: &Topic, connection: u64, since: Instant) {
         let mut inner = lock(&self.inner);
         if let Some(entry) = inner.entries.get_mut(topic)
             && entry.asked == Some(connection)
         {
-            entry.lose();
+            entry.lose(since);
         }
     }
 
@@ -263,10 +281,10 @@ impl Table {
     }
 
     /// A connection is gone, and all that it carried.
-    pub(super) fn lost(&self, connection: u64) {
+    pub(super) fn lost(&self, connection: u64, since: Instant) {
         for entry in lock(&self.inner).entries.values_mut() {
             if entry.asked == Some(connection) {
-                entry.lose();
+                entry.lose(since);
             }
         }
     }
@@ -301,6 +319,7 @@ impl Table {
     pub(super) fn replace(
         &self,
         from: &str,
+        since: Instant,
         place_of: impl Fn(&Topic, &str) -> Result<Address, Error>,
     ) -> Vec<Arc<HubCall>> {
         let mut inner = lock(&self.inner);
@@ -314,7 +333,7 @@ impl Table {
                 continue;
             };
             if place.shown() != from {
-                entry.lose();
+                entry.lose(since);
                 place.shown().clone_into(&mut entry.place);
                 moved.push(place);
             }
@@ -406,12 +425,12 @@ impl Inner {
 }
 
 impl Entry {
-    fn lose(&mut self) {
+    fn lose(&mut self, since: Instant) {
         self.asked = None;
         let live = matches!(*self.status.borrow(), Status::Live);
         if live {
             self.status.send_replace(Status::Asked);
-            self.lost = Some(Instant::now());
+            self.lost = Some(since);
             for listed in self.sinks.iter() {
                 listed.sink.lost();
             }
