@@ -171,8 +171,8 @@ async fn p5_what_is_not_kept_any_more_is_told_before_what_is(store: Store) {
 /// X5 for messages: what was kept is gone, as after `FLUSHALL`.
 async fn a_stream_that_was_begun_anew_is_told(store: Store) {
     let (here, time) = store.timed().await;
-    let life = Duration::from_millis(300);
-    let stream = here.pubsub().durable("anew").ttl(life);
+    let ttl = Duration::from_millis(300);
+    let stream = here.pubsub().durable("anew").ttl(ttl);
     let mut live = stream.subscribe::<u32>(StartAt::Now).await.unwrap();
     let mut last = stream.publish(&0).await.unwrap();
     for number in 1..5 {
@@ -181,7 +181,7 @@ async fn a_stream_that_was_begun_anew_is_told(store: Store) {
     for number in 0..5 {
         assert_eq!(kept(&mut live).await, number);
     }
-    time.pass(life * 2).await;
+    time.pass(ttl * 2).await;
     let next = stream.publish(&5).await.unwrap();
     assert!(next > last);
     let mut resumed = stream.subscribe::<u32>(StartAt::After(last)).await.unwrap();

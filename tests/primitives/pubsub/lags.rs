@@ -129,7 +129,7 @@ async fn a_function_is_called_for_every_message_in_order(store: Store) {
 
 async fn a_function_that_runs_is_waited_for_and_no_other_is_called(store: Store) {
     let here = store.runtime().await;
-    let (begun, mut began) = mpsc::unbounded_channel();
+    let (begun, mut calls) = mpsc::unbounded_channel();
     let (go, wait) = oneshot::channel::<()>();
     let (mut wait, done) = (Some(wait), Arc::new(AtomicU32::new(0)));
     let count = Arc::clone(&done);
@@ -146,7 +146,7 @@ async fn a_function_that_runs_is_waited_for_and_no_other_is_called(store: Store)
     let mut listener = here.pubsub().subscribe_with("waits", handle).await.unwrap();
     here.pubsub().publish("waits", &1).await.unwrap();
     here.pubsub().publish("waits", &2).await.unwrap();
-    began.recv().await.unwrap();
+    calls.recv().await.unwrap();
     let quits = tokio::spawn(async move {
         listener.quit_within(PATIENCE).await;
     });

@@ -16,18 +16,14 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
             // Only a `*` can match nothing.
             return at == pattern.len();
         }
-        match one(&pattern[at..], name[read]) {
-            Some(length) => {
-                at += length;
-                read += 1;
-            }
-            None => {
-                let Some((after, from)) = star else {
-                    return false;
-                };
-                star = Some((after, from + 1));
-                (at, read) = (after, from + 1);
-            }
+        if let Some(length) = one(&pattern[at..], name[read]) {
+            at += length;
+            read += 1;
+        } else if let Some((after, from)) = star {
+            star = Some((after, from + 1));
+            (at, read) = (after, from + 1);
+        } else {
+            return false;
         }
     }
 }

@@ -19,7 +19,7 @@ type Receivers = Vec<(u64, Arc<dyn Receiver>)>;
 
 /// A receiver that is listed until this is dropped.
 pub(super) struct Listed {
-    listed: Arc<Mutex<HashMap<Topic, Receivers>>>,
+    all: Arc<Mutex<HashMap<Topic, Receivers>>>,
     topic: Topic,
     id: u64,
 }
@@ -58,7 +58,7 @@ impl Memory {
         let receivers = listed.entry(topic.clone()).or_default();
         receivers.push((id, receiver));
         Listed {
-            listed: Arc::clone(&self.listed),
+            all: Arc::clone(&self.listed),
             topic: topic.clone(),
             id,
         }
@@ -76,7 +76,7 @@ impl Memory {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let mut listed = lock(&self.listed);
+        let mut listed = lock(&self.all);
         if let Some(receivers) = listed.get_mut(&self.topic) {
             receivers.retain(|(id, _)| *id != self.id);
             if receivers.is_empty() {

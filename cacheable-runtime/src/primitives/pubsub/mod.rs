@@ -280,6 +280,23 @@ fn is_reserved(channel: &[u8]) -> bool {
     reserved.any(|start| channel.starts_with(start.as_bytes()))
 }
 
+/// How a subscription has ended.
+#[derive(Clone)]
+enum End {
+    /// Whoever listened wanted no more.
+    Quit,
+    Because(Error),
+}
+
+impl End {
+    fn reason(&self) -> Option<Error> {
+        match self {
+            Self::Quit => None,
+            Self::Because(why) => Some(why.clone()),
+        }
+    }
+}
+
 /// Who hears. It is called in the order in which things happen; nothing here
 /// may wait or panic.
 trait Receiver: Send + Sync {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::Receiver;
+use super::{End, Receiver};
 use crate::error::{Error, ErrorKind};
 use crate::sync::lock;
 
@@ -59,8 +59,7 @@ struct Inner {
     items: VecDeque<Item>,
     messages: usize,
     bytes: usize,
-    /// `Some(None)`: whoever listens has ended it.
-    ended: Option<Option<Error>>,
+    ended: Option<End>,
     waker: Option<Waker>,
 }
 
@@ -80,6 +79,7 @@ pub(super) enum Next {
     Message(Waiting),
     Gap(Instant),
     Lagged(u64),
+    /// Nothing more ever.
     End,
 }
 
@@ -97,26 +97,24 @@ impl Queue {
 
     pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Next> {
         let mut inner = lock(&self.inner);
-        match inner.next() {
-            Some(next) => Poll::Ready(next),
-            None => {
-                inner.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(next) = inner.next() {
+            return Poll::Ready(next);
         }
+        inner.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 
     /// Nothing more is taken in; what waits stays to be handed out. The first
     /// reason stays, too.
-    pub(super) fn end(&self, why: Option<Error>) {
+    pub(super) fn end(&self, how: End) {
         let mut inner = lock(&self.inner);
-        inner.ended.get_or_insert(why);
+        inner.ended.get_or_insert(how);
         inner.wake();
     }
 
     /// Why it has ended, unless whoever listens did it.
     pub(super) fn reason(&self) -> Option<Error> {
-        lock(&self.inner).ended.clone().flatten()
+        lock(&self.inner).ended.as_ref().and_then(End::reason)
     }
 }
 
@@ -153,7 +151,7 @@ impl Receiver for Queue {
     }
 
     fn ended(&self, why: &Error) {
-        self.end(Some(why.clone()));
+        self.end(End::Because(why.clone()));
     }
 }
 
@@ -173,7 +171,7 @@ impl Inner {
             }
             Some(Item::Gap(since)) => Some(Next::Gap(since)),
             Some(Item::Lagged(count)) => Some(Next::Lagged(count)),
-            None => self.ended.as_ref().map(|_| Next::End),
+            None => self.ended.is_some().then_some(Next::End),
         }
     }
 
@@ -196,7 +194,7 @@ impl Inner {
                     return false;
                 }
                 Overflow::Close => {
-                    self.ended = Some(Some(Error::new(
+                    self.ended = Some(End::Because(Error::new(
                         ErrorKind::Lagged,
                         format!(
                             "the subscriber was {} messages behind, and its queue was set to \
@@ -358,7 +356,7 @@ mod tests {
     fn after_the_end_nothing_is_taken_in() {
         let queue = queue(8, Overflow::DropOldest);
         send(&queue, 0..2);
-        queue.end(None);
+        queue.end(End::Quit);
         send(&queue, 2..4);
         queue.gap(Instant::now());
         queue.ended(&Error::new(ErrorKind::ShutDown, "late"));

@@ -73,7 +73,8 @@ impl Subscriber {
         &self,
         channel: &str,
     ) -> Result<Subscription<M>, Error> {
-        self.begin(Kind::Exact, channel, typed).await
+        self.begin(Kind::Exact, channel, |payload| decode(&payload))
+            .await
     }
 
     /// As [`PubSub::subscribe_bytes`](super::PubSub::subscribe_bytes).
@@ -86,7 +87,8 @@ impl Subscriber {
         &self,
         pattern: &str,
     ) -> Result<Subscription<M>, Error> {
-        self.begin(Kind::Pattern, pattern, typed).await
+        self.begin(Kind::Pattern, pattern, |payload| decode(&payload))
+            .await
     }
 
     /// The same for messages as they are.
@@ -102,7 +104,8 @@ impl Subscriber {
         &self,
         channel: &str,
     ) -> Result<Subscription<M>, Error> {
-        self.begin(Kind::Sharded, channel, typed).await
+        self.begin(Kind::Sharded, channel, |payload| decode(&payload))
+            .await
     }
 
     /// The same for messages as they are.
@@ -144,10 +147,6 @@ impl Subscriber {
         let topic = Topic::new(&self.ground, kind, name)?;
         Subscription::begin(Arc::clone(&self.ground), topic, self.bounds, decode).await
     }
-}
-
-fn typed<M: DeserializeOwned>(payload: Vec<u8>) -> Option<M> {
-    decode(&payload)
 }
 
 impl fmt::Debug for Subscriber {

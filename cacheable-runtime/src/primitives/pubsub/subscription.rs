@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_core::Stream;
 
 use super::queue::{Bounds, Next, Queue};
-use super::{Ground, Hold, Topic};
+use super::{End, Ground, Hold, Topic};
 use crate::error::Error;
 
 /// What a [`Subscription`] hears.
@@ -25,13 +25,12 @@ pub enum Event<M> {
         /// What was published.
         message: M,
     },
-    /// The connection was lost and made again: what was published in between
-    /// was not heard. It comes before any later message.
+    /// The connection was lost and made again, or another server has taken
+    /// over: messages may be missing. It comes before any later message.
     #[non_exhaustive]
     Gap {
-        /// From when on nothing was heard, as far as this process can tell. A
-        /// network that went silent is noticed only later; what was published
-        /// since a heartbeat before may be missing, too.
+        /// All that was published before was heard. It is about a second before
+        /// the loss: how often the server is asked whether it is still there.
         since: Instant,
     },
     /// So many messages were dropped because this subscriber was too slow.
@@ -149,7 +148,7 @@ impl<M> Subscription<M> {
 
     /// [`quit`](Self::quit) with a deadline of one's own.
     pub async fn quit_within(&mut self, deadline: Duration) {
-        self.queue.end(None);
+        self.queue.end(End::Quit);
         if let Some(hold) = self.hold.take() {
             hold.end(deadline).await;
         }

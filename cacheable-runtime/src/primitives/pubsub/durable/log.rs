@@ -36,22 +36,11 @@ impl Logs {
             entries: VecDeque::new(),
             ends: 0,
         });
-        let (id, first) = match log.entries.back() {
-            Some(last) => {
-                let id = MessageId {
-                    time: last.id.time.max(now),
-                    number: last.id.number + 1,
-                };
-                (id, last.first)
-            }
-            None => {
-                let id = MessageId {
-                    time: now,
-                    number: micros,
-                };
-                (id, micros)
-            }
+        let (time, number, first) = match log.entries.back() {
+            Some(last) => (last.id.time.max(now), last.id.number + 1, last.first),
+            None => (now, micros, micros),
         };
+        let id = MessageId { time, number };
         log.entries.push_back(Entry {
             id,
             first,

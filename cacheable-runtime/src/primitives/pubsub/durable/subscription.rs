@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use futures_core::Stream;
 use tokio::time::{Sleep, sleep};
 
-use super::super::{Ground, Hold, Kind, Receiver, Topic, listen};
+use super::super::{End, Ground, Hold, Kind, Receiver, Topic, listen};
 use super::{Entry, MessageId, StartAt};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{BoxFuture, lock};
@@ -131,7 +131,7 @@ impl<M> DurableSubscription<M> {
                 if let Err(error) = self.reader.take(fetched)
                     && error.kind() == ErrorKind::ShutDown
                 {
-                    self.bell.end(Some(error));
+                    self.bell.end(End::Because(error));
                 }
                 continue;
             }
@@ -180,7 +180,7 @@ impl<M> DurableSubscription<M> {
 
     /// [`quit`](Self::quit) with a deadline of one's own.
     pub async fn quit_within(&mut self, deadline: Duration) {
-        self.bell.end(None);
+        self.bell.end(End::Quit);
         self.reader.fetch = None;
         if let Some(hold) = self.hold.take() {
             hold.end(deadline).await;
@@ -338,13 +338,11 @@ impl Anchor {
         };
         let number = next.id.number;
         match self {
-            Self::Oldest => None,
             Self::New if number > next.first => gap(None, Some(number - next.first)),
-            Self::New => None,
             Self::Removed(id) => gap(Some(id), None),
             Self::At(id) if id.number < next.first => gap(Some(id), None),
             Self::At(id) if number > id.number + 1 => gap(Some(id), Some(number - id.number - 1)),
-            Self::At(_) => None,
+            Self::Oldest | Self::New | Self::At(_) => None,
         }
     }
 }
@@ -415,7 +413,7 @@ struct Bell {
 #[derive(Default)]
 struct Ringing {
     rang: bool,
-    ended: Option<Option<Error>>,
+    ended: Option<End>,
     waker: Option<Waker>,
 }
 
@@ -435,9 +433,9 @@ impl Bell {
     }
 
     /// The first reason stays.
-    fn end(&self, why: Option<Error>) {
+    fn end(&self, how: End) {
         let mut state = lock(&self.state);
-        state.ended.get_or_insert(why);
+        state.ended.get_or_insert(how);
         state.wake();
     }
 
@@ -446,7 +444,7 @@ impl Bell {
     }
 
     fn reason(&self) -> Option<Error> {
-        lock(&self.state).ended.clone().flatten()
+        lock(&self.state).ended.as_ref().and_then(End::reason)
     }
 
     fn reset(&self) {
@@ -472,6 +470,6 @@ impl Receiver for Bell {
     }
 
     fn ended(&self, why: &Error) {
-        self.end(Some(why.clone()));
+        self.end(End::Because(why.clone()));
     }
 }
