@@ -56,6 +56,8 @@ async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
         let connection = unique();
         match connect(shared, hub, connection, failures).await {
             Ok(stream) => {
+                // Until it has answered.
+                failures = failures.saturating_add(1);
                 let why = carry(shared, hub, connection, stream, &mut failures).await;
                 shared.table.lost(connection, hub.sound_until());
                 lock(&hub.carried).clear();
@@ -199,6 +201,10 @@ fn heard(shared: &Shared, hub: &HubCall, connection: u64, push: &PushInfo) {
 /// The server has ended a subscription. It does so unasked when the slot of a
 /// sharded channel is moved.
 fn left(shared: &Shared, hub: &HubCall, connection: u64, topic: &Topic) {
+    let asked_for = lock(&hub.leaving).take_if(|leaving| leaving == topic);
+    if asked_for.is_some() {
+        return;
+    }
     if !shared.table.is_carried(topic, connection) {
         return;
     }
@@ -283,11 +289,13 @@ async fn tell(
     changes: &Changes,
 ) -> RedisResult<bool> {
     for batch in batches(&changes.unsubscribe) {
+        *lock(&hub.leaving) = batch.first().cloned();
         match asking(hub, say(stream, false, batch[0].kind, &batch)).await {
             // A node that does not serve the slot any more has ended it itself.
             Err(error) if !is_answer(&error) => return Err(error),
             _ => {}
         }
+        *lock(&hub.leaving) = None;
         let mut carried = lock(&hub.carried);
         for topic in &batch {
             carried.remove(topic);

@@ -8,6 +8,8 @@
 
 mod hub;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -40,6 +40,8 @@ pub(super) struct HubCall {
     pub(super) carried: Mutex<HashSet<Topic>>,
     /// The hub awaits an answer.
     pub(super) asking: AtomicBool,
+    /// What it has just asked to end.
+    pub(super) leaving: Mutex<Option<Topic>>,
     times: Mutex<Times>,
 }
 
@@ -51,6 +53,7 @@ impl HubCall {
             given_up: AtomicU64::new(0),
             carried: Mutex::default(),
             asking: AtomicBool::new(false),
+            leaving: Mutex::default(),
             times: Mutex::new(Times {
                 heard: Instant::now(),
                 sound: Instant::now(),
