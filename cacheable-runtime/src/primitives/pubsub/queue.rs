@@ -209,15 +209,20 @@ impl Inner {
         true
     }
 
-    /// What stood before the message still comes before all that waits.
+    /// What stood before and behind the message comes before all that waits.
     fn drop_oldest(&mut self) {
+        let mut dropped = false;
         while let Some(item) = self.items.pop_front() {
             match item {
+                Item::Message(message) if dropped => {
+                    self.items.push_front(Item::Message(message));
+                    return;
+                }
                 Item::Message(message) => {
                     self.messages -= 1;
                     self.bytes -= message.size();
                     self.lagged += 1;
-                    return;
+                    dropped = true;
                 }
                 Item::Gap(since) => {
                     self.gap.get_or_insert(since);
