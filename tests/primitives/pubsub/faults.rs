@@ -222,10 +222,19 @@ async fn a_server_that_gives_up_on_a_subscriber_makes_a_gap() {
     let mut subscription = runtime.pubsub().subscribe_bytes("p").await.unwrap();
     let limit = "pubsub 100kb 0 0";
     server.command::<()>(&["CONFIG", "SET", "client-output-buffer-limit", limit]);
-    let pubsub = runtime.pubsub();
-    pubsub.publish_bytes("p", &vec![0; 1 << 20]).await.unwrap();
-    assert!(matches!(next(&mut subscription).await, Event::Gap { .. }));
-    pubsub.publish_bytes("p", b"small").await.unwrap();
+    // All at once, so that it cannot get rid of some before.
+    let mut pipeline = redis::pipe();
+    pipeline.atomic();
+    for _ in 0..100 {
+        pipeline
+            .cmd("PUBLISH")
+            .arg("p")
+            .arg(vec![0; 8 << 10])
+            .ignore();
+    }
+    pipeline.exec(&mut server.connect()).unwrap();
+    while !matches!(next(&mut subscription).await, Event::Gap { .. }) {}
+    runtime.pubsub().publish_bytes("p", b"small").await.unwrap();
     assert_eq!(message(&mut subscription).await, b"small");
 }
 

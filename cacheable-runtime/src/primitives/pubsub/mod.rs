@@ -280,6 +280,11 @@ fn is_reserved(channel: &[u8]) -> bool {
     reserved.any(|start| channel.starts_with(start.as_bytes()))
 }
 
+/// The server is one before Redis 7.
+fn is_unsharded(error: &Error) -> bool {
+    error.to_string().contains("no sharded channels")
+}
+
 /// How a subscription has ended.
 #[derive(Clone)]
 enum End {

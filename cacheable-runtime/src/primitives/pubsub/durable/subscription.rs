@@ -81,9 +81,8 @@ impl<M> DurableSubscription<M> {
         start: StartAt,
         decode: fn(Vec<u8>) -> Option<M>,
     ) -> Result<Self, Error> {
-        let bell = Arc::new(Bell::default());
         // First, so that nothing is published unheard after `Now` was read.
-        let hold = hear(&ground, &key, &bell).await?;
+        let (hold, bell) = hear(&ground, &key).await?;
         let anchor = match start {
             StartAt::Beginning => Anchor::Oldest,
             StartAt::After(id) => Anchor::At(id),
@@ -388,18 +387,19 @@ async fn last(ground: &Ground, key: &str) -> Result<Option<Entry>, Error> {
 
 /// Listens for the ring: over a sharded channel where the server has them, as
 /// the script that publishes decides, too.
-async fn hear(ground: &Ground, key: &str, bell: &Arc<Bell>) -> Result<Hold, Error> {
-    let mut topic = Topic {
-        kind: Kind::Sharded,
-        name: key.to_owned(),
+async fn hear(ground: &Ground, key: &str) -> Result<(Hold, Arc<Bell>), Error> {
+    let listen = async |kind| {
+        let topic = Topic {
+            kind,
+            name: key.to_owned(),
+        };
+        // One that was refused has been told to end.
+        let bell = Arc::new(Bell::default());
+        let hold = listen(ground, &topic, Arc::clone(&bell) as _).await?;
+        Ok((hold, bell))
     };
-    match listen(ground, &topic, Arc::clone(bell) as _).await {
-        Err(error) if error.to_string().contains("no sharded channels") => {
-            // Ended with the refusal.
-            bell.reset();
-            topic.kind = Kind::Exact;
-            listen(ground, &topic, Arc::clone(bell) as _).await
-        }
+    match listen(Kind::Sharded).await {
+        Err(error) if super::super::is_unsharded(&error) => listen(Kind::Exact).await,
         other => other,
     }
 }
@@ -445,10 +445,6 @@ impl Bell {
 
     fn reason(&self) -> Option<Error> {
         lock(&self.state).ended.as_ref().and_then(End::reason)
-    }
-
-    fn reset(&self) {
-        *lock(&self.state) = Ringing::default();
     }
 }
 
