@@ -51,7 +51,10 @@ pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
 pub use primitives::limiter::RateLimiter;
 pub use primitives::lock::Locks;
-pub use primitives::pubsub::PubSub;
+pub use primitives::pubsub::durable::{
+    Durable, DurableEvent, DurableSubscription, MessageId, StartAt,
+};
+pub use primitives::pubsub::{Event, Listener, Overflow, PubSub, Subscriber, Subscription};
 pub use primitives::session::Sessions;
 pub use runtime::{Builder, MIB, Probe, ProbeReport, Runtime};
 pub use time::ManualClock;

@@ -47,6 +47,25 @@ impl Routes {
         })
     }
 
+    /// The way of what any node of a cluster takes: that of the key, as long as
+    /// it is open.
+    pub(crate) fn any(&self, key: &str) -> Result<Leg, Error> {
+        let own = self.of(key);
+        let Self::Cluster(cluster) = self else {
+            return own;
+        };
+        if own.as_ref().is_ok_and(|leg| leg.link.trouble().is_none()) {
+            return own;
+        }
+        match cluster.topology().links_up().pop() {
+            Some(link) => Ok(Leg {
+                link,
+                late: Some(cluster.late()),
+            }),
+            None => own,
+        }
+    }
+
     /// The ways of several keys. A node of a cluster takes keys of one slot in
     /// one command. Keys that nobody serves are left out, and said.
     pub(crate) fn groups<K: AsRef<[u8]>>(&self, keys: &[K]) -> (Vec<Group>, Option<Error>) {

@@ -87,5 +87,6 @@ impl Ground {
         }
         #[cfg(not(feature = "redis"))]
         let _ = deadline;
+        self.messages.close();
     }
 }

@@ -204,6 +204,7 @@ impl Runtime {
             return;
         }
         drop(tokio::time::timeout(deadline, self.engine.idle()).await);
+        self.ground.close(deadline).await;
     }
 }
 
