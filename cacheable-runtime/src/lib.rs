@@ -17,6 +17,11 @@ mod key;
     allow(dead_code, reason = "for a store elsewhere")
 )]
 mod local;
+// Without a server there is none to tell of itself.
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
 mod monitor;
 mod observe;
 mod pattern;

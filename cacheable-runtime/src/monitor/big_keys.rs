@@ -155,14 +155,12 @@ impl std::fmt::Debug for BigKeys {
 }
 
 /// The largest so far.
-#[cfg(any(feature = "redis", test))]
 pub(super) struct Largest {
     top: usize,
     /// From the largest on; no key twice.
     keys: Vec<(u64, Vec<u8>, String)>,
 }
 
-#[cfg(any(feature = "redis", test))]
 impl Largest {
     pub(super) fn new(top: usize) -> Self {
         Self {

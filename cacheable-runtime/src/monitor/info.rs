@@ -77,7 +77,9 @@ struct Fields<'a>(HashMap<&'a str, &'a str>);
 
 impl<'a> Fields<'a> {
     fn of(text: &'a str) -> Self {
-        let fields = text.lines().filter_map(|line| line.trim_end().split_once(':'));
+        let fields = text
+            .lines()
+            .filter_map(|line| line.trim_end().split_once(':'));
         let mut known = HashMap::new();
         for (name, value) in fields {
             known.entry(name).or_insert(value);
@@ -181,9 +183,7 @@ pub(super) fn named_code(code: &str) -> &str {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= LONGEST_NAME
-        && text.chars().all(|c| c.is_ascii_graphic())
+    !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// `2` of `a=1,b=2` for `b`.

@@ -8,16 +8,11 @@
 mod big_keys;
 mod changes;
 mod findings;
-#[cfg(any(feature = "redis", test))]
 mod info;
 #[cfg(feature = "redis")]
 mod redis;
 mod sample;
 mod server;
-#[cfg_attr(
-    not(feature = "redis"),
-    allow(dead_code, reason = "for a store elsewhere")
-)]
 mod slow;
 mod stats;
 #[cfg(test)]
@@ -140,7 +135,11 @@ impl Monitor {
         let now = Instant::now();
         // Whoever is late gets a whole interval again instead of a burst.
         let next = self.due.unwrap_or(now) + self.interval;
-        self.due = Some(if next > now { next } else { now + self.interval });
+        self.due = Some(if next > now {
+            next
+        } else {
+            now + self.interval
+        });
         Poll::Ready(Some(stats))
     }
 }

@@ -124,7 +124,10 @@ impl Sampler {
             let asked = |address: &String| answers.iter().any(|answer| answer.address == *address);
             self.nodes.retain(|address, _| asked(address));
         }
-        answers.into_iter().map(|answer| self.node(answer)).collect()
+        answers
+            .into_iter()
+            .map(|answer| self.node(answer))
+            .collect()
     }
 
     #[cfg(feature = "redis")]
@@ -134,7 +137,10 @@ impl Sampler {
             Err(error) => return NodeStats::away(answer.address, &error),
         };
         let known = self.nodes.entry(answer.address.clone()).or_default();
-        let run_id = server.as_ref().ok().and_then(|server| server.run_id.clone());
+        let run_id = server
+            .as_ref()
+            .ok()
+            .and_then(|server| server.run_id.clone());
         let slow_log = log.map(|log| known.slow.take(run_id.as_deref(), log));
         let mut node = NodeStats {
             address: answer.address,

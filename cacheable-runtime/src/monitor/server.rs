@@ -147,7 +147,6 @@ macro_rules! server_counters {
 
         impl ServerCounters {
             /// `number` knows the figures by the names that servers give them.
-            #[cfg(any(feature = "redis", test))]
             pub(super) fn read(number: impl Fn(&str) -> Option<u64>) -> Self {
                 Self { $($field: number($name),)+ }
             }
@@ -218,8 +217,7 @@ impl MemoryStats {
 
     pub(super) fn set_fragmentation(&mut self) {
         let known = self.used.filter(|used| *used >= LEAST_TO_FRAGMENT);
-        self.fragmentation =
-            known.and_then(|used| Some(self.resident? as f64 / used as f64));
+        self.fragmentation = known.and_then(|used| Some(self.resident? as f64 / used as f64));
     }
 
     fn plus(&self, other: &Self) -> Self {
@@ -251,7 +249,9 @@ impl CommandStats {
     /// How long one call took on average; `None` without calls.
     pub fn time_per_call(&self) -> Option<Duration> {
         let nanos = self.time.as_nanos().checked_div(u128::from(self.calls))?;
-        Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+        Some(Duration::from_nanos(
+            u64::try_from(nanos).unwrap_or(u64::MAX),
+        ))
     }
 
     pub(super) fn plus(self, other: Self) -> Self {

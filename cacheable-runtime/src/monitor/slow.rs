@@ -45,11 +45,14 @@ impl Cursor {
     /// it, that the last number is another command by now, or is not reached.
     pub(super) fn take(&mut self, run_id: Option<&str>, mut log: Vec<SlowCommand>) -> SlowLog {
         log.sort_by_key(|command| command.id);
-        let last = self.last.take().filter(|last| match (&self.run_id, run_id) {
-            (Some(before), Some(after)) => before == after,
-            // The server does not tell.
-            _ => is_past(last, &log),
-        });
+        let last = self
+            .last
+            .take()
+            .filter(|last| match (&self.run_id, run_id) {
+                (Some(before), Some(after)) => before == after,
+                // The server does not tell.
+                _ => is_past(last, &log),
+            });
         if let Some(run_id) = run_id {
             self.run_id = Some(run_id.to_owned());
         }
@@ -84,7 +87,6 @@ fn is_past(last: &SlowCommand, log: &[SlowCommand]) -> bool {
 }
 
 /// One entry as the server tells it.
-#[cfg(any(feature = "redis", test))]
 impl SlowCommand {
     /// `words`: the command, of which servers cut off what is too much.
     pub(super) fn new<'a>(
@@ -112,7 +114,6 @@ impl SlowCommand {
 }
 
 /// What stands in the place of the arguments after the 31st.
-#[cfg(any(feature = "redis", test))]
 fn more(word: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(word).ok()?;
     let number = text
@@ -122,7 +123,6 @@ fn more(word: &[u8]) -> Option<u64> {
 }
 
 /// The name, if it can be one.
-#[cfg(any(feature = "redis", test))]
 fn named(name: &[u8]) -> String {
     let known = |c: &u8| c.is_ascii_alphanumeric() || b"._-|".contains(c);
     if name.is_empty() || name.len() > 64 || !name.iter().all(known) {

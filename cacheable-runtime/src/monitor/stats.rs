@@ -80,7 +80,11 @@ impl Stats {
     /// All servers as one: sums where sums make sense. Of a cluster, those
     /// that were found. `None`: there are none.
     pub fn server(&self) -> Option<ServerStats> {
-        ServerStats::together(self.nodes.iter().filter_map(|node| node.server.as_ref().ok()))
+        ServerStats::together(
+            self.nodes
+                .iter()
+                .filter_map(|node| node.server.as_ref().ok()),
+        )
     }
 
     /// What happened on all servers since the sample before. `None`: nothing
@@ -131,7 +135,6 @@ impl NodeStats {
 
 impl Unavailable {
     /// The server could not be asked.
-    #[cfg(any(feature = "redis", test))]
     pub(super) fn away(error: Error) -> Self {
         Self { code: None, error }
     }

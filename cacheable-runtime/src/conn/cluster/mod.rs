@@ -340,7 +340,10 @@ impl Topology {
 
     /// The links, also those that are away.
     pub(super) fn all_links(&self) -> Vec<Arc<Link>> {
-        self.nodes.iter().map(|node| Arc::clone(&node.link)).collect()
+        self.nodes
+            .iter()
+            .map(|node| Arc::clone(&node.link))
+            .collect()
     }
 
     /// The links that can be used now.

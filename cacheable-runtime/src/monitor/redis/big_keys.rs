@@ -12,10 +12,7 @@ use crate::conn::{Lane, Link, Routes};
 use crate::error::{Error, ErrorKind};
 
 /// One server after another: they may share a machine.
-pub(in super::super) async fn look(
-    routes: &Routes,
-    how: &BigKeys,
-) -> Result<BigKeysReport, Error> {
+pub(in super::super) async fn look(routes: &Routes, how: &BigKeys) -> Result<BigKeysReport, Error> {
     let links = routes.links();
     // In vain over the others while one is away, which is the longer work.
     if let Some(error) = routes.trouble() {

@@ -102,7 +102,13 @@ fn slow_command(entry: &Value) -> Option<SlowCommand> {
     let Value::Array(parts) = entry else {
         return None;
     };
-    let [Value::Int(id), Value::Int(at), Value::Int(micros), Value::Array(words), ..] = &parts[..]
+    let [
+        Value::Int(id),
+        Value::Int(at),
+        Value::Int(micros),
+        Value::Array(words),
+        ..,
+    ] = &parts[..]
     else {
         return None;
     };
