@@ -17,6 +17,7 @@ mod slow;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt;
 use std::future::poll_fn;

@@ -237,7 +237,7 @@ impl MemoryStats {
             scripts: sum(self.scripts, other.scripts),
             cached_scripts: sum(self.cached_scripts, other.cached_scripts),
             limit,
-            policy: same(&self.policy, &other.policy),
+            policy: same(self.policy.as_ref(), other.policy.as_ref()),
             fragmentation: None,
         };
         both.set_fragmentation();
@@ -292,12 +292,12 @@ impl ServerStats {
     pub(super) fn together<'a>(servers: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
         let mut servers = servers.into_iter();
         let first = servers.next()?.clone();
-        Some(servers.fold(first, |sum, server| sum.plus(server)))
+        Some(servers.fold(first, Self::plus))
     }
 
     fn plus(self, other: &Self) -> Self {
         Self {
-            version: same(&self.version, &other.version),
+            version: same(self.version.as_ref(), other.version.as_ref()),
             run_id: None,
             uptime: self.uptime.min(other.uptime),
             memory: self.memory.plus(&other.memory),
@@ -330,8 +330,8 @@ impl ServerStats {
     }
 }
 
-fn same(one: &Option<String>, other: &Option<String>) -> Option<String> {
-    one.clone().filter(|_| one == other)
+fn same(one: Option<&String>, other: Option<&String>) -> Option<String> {
+    one.filter(|_| one == other).cloned()
 }
 
 /// Whether it is so of any, as far as is known.

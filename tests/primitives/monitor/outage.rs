@@ -179,3 +179,21 @@ async fn a_monitor_is_dropped_while_it_asks() {
     })
     .await;
 }
+
+/// Nobody has told yet who is in the cluster.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_was_never_found_is_one_server_that_is_away() {
+    let builder = Runtime::builder().redis("redis+cluster://127.0.0.1:1");
+    let runtime = builder.build().await.expect("it starts without it");
+    let error = runtime.stats().await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    let mut monitor = runtime.monitor(OFTEN);
+    for _ in 0..2 {
+        let stats = next(&mut monitor).await;
+        assert!(!stats.is_available() && node(&stats).address.contains("127.0.0.1:1"));
+    }
+    let error = runtime.big_keys().run().await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    runtime.shutdown(PATIENCE).await;
+    assert!(monitor.next().await.is_none());
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use redis::{Pipeline, RedisResult, Value, cmd};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd};
 
 use super::super::big_keys::{BigKeys, BigKeysReport, Largest};
 use super::super::info::named_code;
@@ -42,17 +42,8 @@ async fn walk(
         if let Some(pattern) = &how.matching {
             scan.arg("MATCH").arg(pattern);
         }
-        let mut commands = Pipeline::with_capacity(1);
-        commands.add_command(scan).ignore_errors();
-        let answer = one(link, &commands).await?;
-        let found: (u64, Vec<Vec<u8>>);
-        match answer.map(redis::from_redis_value) {
-            Ok(Ok(answer)) => found = answer,
-            Ok(Err(_)) => return Err(refusal("ERR", "SCAN")),
-            Err(error) => return Err(refusal(named_code(error.code().unwrap_or("ERR")), "SCAN")),
-        }
         let keys;
-        (cursor, keys) = found;
+        (cursor, keys) = found(link, scan).await?;
         // A step finds a few more at times.
         for some in keys.chunks(how.step as usize) {
             measure(link, how, some, largest, report).await?;
@@ -109,7 +100,22 @@ async fn measure(
     Ok(())
 }
 
-async fn one(link: &Link, commands: &Pipeline) -> Result<RedisResult<Value>, Error> {
-    let answers: Vec<RedisResult<Value>> = link.pipeline(Lane::Removals, commands).await?;
-    Ok(answers.into_iter().next().unwrap_or(Ok(Value::Nil)))
+/// The next cursor, and the keys of this step.
+async fn found(link: &Link, scan: Cmd) -> Result<(u64, Vec<Vec<u8>>), Error> {
+    let mut commands = Pipeline::with_capacity(1);
+    commands.add_command(scan).ignore_errors();
+    let answers: Vec<RedisResult<Value>> = link.pipeline(Lane::Removals, &commands).await?;
+    let answer = answers.into_iter().next().unwrap_or(Ok(Value::Nil));
+    let answer = answer.map_err(|error| refused(&error, "SCAN"))?;
+    redis::from_redis_value(answer).map_err(|_| {
+        Error::new(
+            ErrorKind::Server,
+            "the server answered SCAN in a form that is not known",
+        )
+    })
+}
+
+/// By its code alone: the text may repeat a key.
+fn refused(error: &RedisError, command: &str) -> Error {
+    refusal(named_code(error.code().unwrap_or("ERR")), command)
 }

@@ -209,3 +209,48 @@ fn thresholds_that_make_no_sense_find_nothing_and_panic_nowhere() {
     assert_eq!(stats.findings_by(&odd).len(), 1);
     assert!(read(0, 200).findings_by(&odd).len() <= 1);
 }
+
+#[test]
+fn errors_that_tell_something_are_found_and_mistakes_of_programs_are_not() {
+    let oom = changed("errorstat_OOM:count=1", "errorstat_OOM:count=4");
+    check(
+        &oom,
+        Some("has answered 3 times with OOM in 60s, over 0: raise `maxmemory`"),
+    );
+    assert!(oom.findings_by(&Thresholds::default().errors(3)).is_empty());
+    let mistaken = changed(
+        "errorstat_WRONGTYPE:count=1\nerrorstat_NOPERM:count=1",
+        "errorstat_WRONGTYPE:count=9\nerrorstat_NOPERM:count=9",
+    );
+    check(&mistaken, None);
+}
+
+#[test]
+fn a_finding_has_a_name_for_labels_and_its_server() {
+    let finding = &of("used_memory:90\nmaxmemory:100").findings()[0];
+    assert_eq!(finding.name(), "memory_near_limit");
+    assert_eq!(finding.node(), Some("redis://cache:6379/"));
+    assert_eq!(read(0, 100).findings()[0].node(), None);
+}
+
+#[test]
+fn a_sample_is_a_few_lines_for_people() {
+    let mut stats = changed(
+        "run_id:a\ntotal_commands_processed:0",
+        "run_id:a\nredis_version:7.0.15\nused_memory:1572864\nmaxmemory:0\n\
+         total_commands_processed:600\nconnected_clients:3\n# Keyspace\ndb0:keys=42,expires=1",
+    );
+    stats.interval = Some(Duration::from_secs(60));
+    stats.cache.recent = Some(read(1, 3).cache.since_start);
+    stats.cache.local_bytes = 1023;
+    assert_eq!(
+        stats.to_string(),
+        "cache: 4 reads in 60s, 25.0 % hits, 0 loads, 0 errors of loads; level 1: 0 values, 1023 B\n\
+         redis://cache:6379/: redis 7.0.15, 1.5 MiB without a limit, 42 keys, 3 clients, 10 commands/s"
+    );
+    assert!(
+        of("used_memory:90\nmaxmemory:100")
+            .to_string()
+            .contains("\n! redis://cache")
+    );
+}
