@@ -1,6 +1,6 @@
 //! From where on something is wrong.
 
-/// From where on something is a [`Finding`].
+/// From where on something is a [`Finding`](crate::Finding).
 ///
 /// ```
 /// use cacheable_runtime::{Runtime, Thresholds};
@@ -95,7 +95,7 @@ impl Thresholds {
     }
 
     /// How often one of the telling errors may be answered from one sample to
-    /// the next; see [`Finding::ErrorReplies`]. Default: 0.
+    /// the next; see [`ErrorReplies`](crate::Finding::ErrorReplies). Default: 0.
     pub fn errors(mut self, replies: u64) -> Self {
         self.errors = replies;
         self
