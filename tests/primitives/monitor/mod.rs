@@ -58,3 +58,20 @@ fn said(findings: &[Finding]) -> String {
     let said: Vec<String> = findings.iter().map(Finding::to_string).collect();
     said.join("\n")
 }
+
+/// The compiler is the test: samples can be kept and sent, and so can a
+/// monitor and what its futures are.
+#[tokio::test]
+async fn what_is_told_can_be_sent_and_shared() {
+    fn shared<T: Send + Sync + Unpin + Clone>(_: &T) {}
+    fn sent<T: Send>(value: T) -> T {
+        value
+    }
+    let runtime = Runtime::embedded();
+    let stats = sent(runtime.stats()).await.expect("there is no server");
+    shared(&stats);
+    shared(&stats.findings());
+    let mut monitor = sent(runtime.monitor(OFTEN));
+    shared(&sent(monitor.next()).await.expect("it goes on"));
+    assert!(sent(runtime.big_keys().run()).await.is_err());
+}
