@@ -17,6 +17,12 @@ mod key;
     allow(dead_code, reason = "for a store elsewhere")
 )]
 mod local;
+// Without a server there is none to tell of itself.
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
+mod monitor;
 mod observe;
 mod pattern;
 mod policy;
@@ -46,6 +52,11 @@ pub use codec::fuzzing as __fuzz;
 pub use codec::{CodecChoice, CodecId};
 pub use error::{Error, ErrorKind};
 pub use key::{IntoKey, Key};
+pub use monitor::{
+    BigKey, BigKeys, BigKeysReport, CacheStats, ClientStats, CommandStats, Finding, MemoryLimit,
+    MemoryStats, Monitor, NodeStats, PersistenceStats, ReplicationStats, Reset, ServerChanges,
+    ServerCounters, ServerStats, SlowCommand, SlowLog, Stats, Thresholds, Unavailable,
+};
 pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;

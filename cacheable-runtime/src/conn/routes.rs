@@ -145,6 +145,14 @@ impl Routes {
         matches!(self, Self::Cluster(_))
     }
 
+    /// The ways to every server, also to those that are away.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        match self {
+            Self::One(link) => vec![Arc::clone(link)],
+            Self::Cluster(cluster) => cluster.topology().all_links(),
+        }
+    }
+
     /// The address, without its secrets.
     pub(crate) fn server(&self) -> String {
         match self {
