@@ -63,6 +63,8 @@ pub enum ErrorKind {
     Conflict,
     /// A lock was lost before the work under it was done.
     LockLost,
+    /// Fewer replicas than asked for have acknowledged a write.
+    Replicas,
     /// The runtime has been shut down.
     ShutDown,
 }

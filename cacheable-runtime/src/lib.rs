@@ -50,7 +50,7 @@ pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
 pub use primitives::limiter::RateLimiter;
-pub use primitives::lock::Locks;
+pub use primitives::lock::{HeldLock, LockGuard, LockRequest, Locks, OnLost, Release};
 pub use primitives::pubsub::PubSub;
 pub use primitives::session::Sessions;
 pub use runtime::{Builder, MIB, Probe, ProbeReport, Runtime};
