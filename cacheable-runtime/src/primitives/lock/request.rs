@@ -209,11 +209,10 @@ impl LockRequest {
         let guard = self.acquire_for(true).await?;
         let held = guard.watch();
         let result = under(held.hold(), self.on_lost, body(guard.watch())).await;
-        let was_held = guard.check();
-        let release = guard.release().await;
+        // One that is lost is released in the background: its server may be away.
         let value = result?;
-        was_held?;
-        match release {
+        guard.check()?;
+        match guard.release().await {
             // It was held for longer than the body ran, by this clock; and what
             // is not released expires.
             Ok(Release::Released) | Err(_) => Ok(value),
