@@ -233,7 +233,10 @@ async fn an_evicted_lock_is_no_silent_success() {
         cacheable_tests::eventually("it is evicted", PATIENCE, async || {
             let mut connection = server.connect();
             // It is refused, but what can be evicted is evicted before.
-            let _ = ::redis::cmd("SET").arg("more").arg("x").exec(&mut connection);
+            let _ = ::redis::cmd("SET")
+                .arg("more")
+                .arg("x")
+                .exec(&mut connection);
             !exists(&server, &key)
         })
         .await;

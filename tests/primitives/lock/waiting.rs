@@ -308,6 +308,9 @@ async fn a_lost_reply_is_asked_for_again_by_the_same_owner() {
     .await
     .locks();
     let key = key("lost", "name");
+    // The server knows the scripts from now on.
+    let guard = locks.acquire("other", LONG, PATIENCE).await.unwrap();
+    assert_eq!(guard.release().await.unwrap(), Release::Released);
     proxy.hold_replies(Of::Untracked);
     let waits = tokio::spawn(async move { locks.acquire("name", LONG, PATIENCE).await });
     eventually("it is taken", PATIENCE, async || exists(&server, &key)).await;
@@ -331,6 +334,8 @@ async fn a_question_that_is_given_up_on_its_way_takes_nothing_for_long() {
     let proxy = Proxy::to(&server);
     let runtime = on(&proxy.url(), "given_up").await;
     let key = key("given_up", "name");
+    let other = runtime.locks().acquire("other", LONG, PATIENCE).await;
+    assert_eq!(other.unwrap().release().await.unwrap(), Release::Released);
     for held in ["requests", "replies"] {
         if held == "requests" {
             proxy.hold_requests(Of::Untracked);

@@ -39,9 +39,13 @@ enum Asked {
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 impl Attempt {
-    pub(super) fn new(ground: &Arc<Ground>, name: &str, terms: Terms) -> Self {
+    pub(super) fn new(ground: &Arc<Ground>, name: &str, mut terms: Terms) -> Self {
+        let slot = Arc::new(Slot::new(ground, name));
+        if let Some(max_hold) = terms.max_hold {
+            terms.ttl = terms.ttl.min(slot.ticks.covering(max_hold));
+        }
         Self {
-            slot: Arc::new(Slot::new(ground, name)),
+            slot,
             terms,
             unsettled: None,
             unheard: false,

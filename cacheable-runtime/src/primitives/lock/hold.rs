@@ -19,6 +19,7 @@ use crate::sync::{Mutex, lock};
 pub(super) struct Hold {
     pub(super) slot: Arc<Slot>,
     pub(super) fence: u64,
+    asked: Duration,
     /// It is not lengthened beyond this.
     most: Option<Duration>,
     state: Mutex<State>,
@@ -59,6 +60,7 @@ impl Hold {
         Self {
             slot,
             fence,
+            asked,
             most,
             state: Mutex::new(State { until, ended: None }),
             changed: Notify::new(),
@@ -145,9 +147,9 @@ impl Hold {
     pub(super) async fn extend(&self, ttl: Duration) -> Result<(), Error> {
         self.check()?;
         let asked = self.slot.ticks.now();
-        let ttl = self
-            .most
-            .map_or(ttl, |most| ttl.min(most.saturating_sub(asked)));
+        let ttl = self.most.map_or(ttl, |most| {
+            ttl.min(self.slot.ticks.covering(most.saturating_sub(asked)))
+        });
         match self.slot.extend(ttl).await? {
             Standing::Ours => {
                 let life = ttl.saturating_sub(self.slot.ticks.margin(ttl));
@@ -172,7 +174,7 @@ impl Hold {
     pub(super) async fn renew(self: Arc<Self>, ttl: Duration, running: Running) {
         let ticks = &self.slot.ticks;
         let third = ttl / 3;
-        let mut due = ticks.now().saturating_add(third);
+        let mut due = self.asked.saturating_add(third);
         let mut failures = 0;
         loop {
             while self.ended().is_none() {

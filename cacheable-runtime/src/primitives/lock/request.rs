@@ -142,7 +142,6 @@ impl LockRequest {
         terms.renews = self.renew.unwrap_or(renews);
         if let Some(max_hold) = terms.max_hold {
             check_life("max_hold", max_hold)?;
-            terms.ttl = terms.ttl.min(max_hold);
         }
         Ok(Attempt::new(&self.ground, &self.name, terms))
     }

@@ -43,6 +43,14 @@ impl Ticks {
             Self::Store(_) => Duration::ZERO,
         }
     }
+
+    /// A life that is held here for `left` at least, whatever the margin.
+    pub(super) fn covering(&self, left: Duration) -> Duration {
+        match self {
+            Self::Machine => left + left / 50 + Duration::from_millis(4),
+            Self::Store(_) => left,
+        }
+    }
 }
 
 /// `Instant` leaves out the time in which a Linux machine was suspended.
@@ -77,5 +85,9 @@ mod tests {
         assert!(ticks.now() >= before + Duration::from_millis(2));
         let margin = ticks.margin(Duration::from_secs(1));
         assert_eq!(margin, Duration::from_millis(12));
+        for left in [0, 1, 10, 99, 1000, 100_000].map(Duration::from_millis) {
+            let life = ticks.covering(left);
+            assert!(life - ticks.margin(life) >= left, "{left:?}");
+        }
     }
 }
