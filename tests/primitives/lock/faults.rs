@@ -170,9 +170,7 @@ async fn when_all_handles_are_gone_no_task_and_no_connection_is_left() {
             assert_eq!(error.kind(), ErrorKind::ShutDown, "{error}");
             let error = locks.try_acquire("name", LONG).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ShutDown, "{error}");
-            // Nothing renews it, though it is held for a while yet.
-            assert!(guard.is_held());
-            eventually("nothing runs", PATIENCE, async || alive() == before).await;
+            assert!(guard.is_held(), "for a while yet");
         } else {
             waits.abort();
             assert!(waits.await.unwrap_err().is_cancelled());
