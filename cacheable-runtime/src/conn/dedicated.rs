@@ -35,15 +35,13 @@ impl Link {
                 .await
         };
         let connect = shared.timeouts.connect;
-        let connection = match timeout(connect, attempt).await {
-            Ok(connection) => connection.map_err(|error| shared.translate(&error))?,
-            Err(_) => {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!("no connection within {connect:?}"),
-                ));
-            }
-        };
+        let connection = timeout(connect, attempt).await.map_err(|_| {
+            Error::new(
+                ErrorKind::Timeout,
+                format!("no connection within {connect:?}"),
+            )
+        })?;
+        let connection = connection.map_err(|error| shared.translate(&error))?;
         Ok(Dedicated {
             connection,
             modern,

@@ -92,7 +92,7 @@ async fn a_pause_of_writes_holds_nobody_up_and_leaves_nothing_behind() {
     assert!(error.is_unavailable(), "{error}");
     // What was asked meanwhile is done at the end of the pause, and undone.
     for name in ["name", "held"] {
-        locks.acquire(name, SECOND, PATIENCE).await.unwrap();
+        drop(locks.acquire(name, SECOND, PATIENCE).await.unwrap());
     }
 }
 

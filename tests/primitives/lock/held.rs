@@ -108,7 +108,7 @@ async fn a_dropped_call_drops_the_body_then_releases(store: Store) {
         }
     }
     let locks = store.runtime().await.locks();
-    let ((began, begun), (ended, mut end)) = (oneshot::channel(), oneshot::channel());
+    let ((began, started), (ended, mut end)) = (oneshot::channel(), oneshot::channel());
     let call = tokio::spawn({
         let locks = locks.clone();
         async move {
@@ -120,7 +120,7 @@ async fn a_dropped_call_drops_the_body_then_releases(store: Store) {
             locks.with_lock("name", LONG, body).await
         }
     });
-    begun.await.unwrap();
+    started.await.unwrap();
     assert!(!is_free(&locks, "name").await);
     call.abort();
     eventually("it is free again", PATIENCE, async || {

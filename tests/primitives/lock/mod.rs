@@ -22,7 +22,7 @@ fn millis(millis: u64) -> Duration {
 
 /// A runtime on a server, as good as a process of its own.
 async fn on(url: &str, namespace: &str) -> Runtime {
-    with(url, namespace, |builder| builder.require_connection()).await
+    with(url, namespace, Builder::require_connection).await
 }
 
 async fn with(url: &str, namespace: &str, adjust: impl FnOnce(Builder) -> Builder) -> Runtime {

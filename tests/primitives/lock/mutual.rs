@@ -31,7 +31,7 @@ async fn a_held_lock_is_not_given_to_anybody_else(store: Store) {
     let before = guard.remaining();
     assert!(b.try_acquire("name", SECOND).await.unwrap().is_none());
     assert!(a.try_acquire("name", SECOND).await.unwrap().is_none());
-    assert!(guard.is_held() && guard.remaining() > before - PATIENCE);
+    assert!(guard.is_held() && guard.remaining() > before.saturating_sub(PATIENCE));
     assert_eq!(guard.name(), "name");
     assert!(b.try_acquire("other", SECOND).await.unwrap().is_some());
     assert_eq!(guard.release().await.unwrap(), Release::Released);
@@ -216,7 +216,7 @@ async fn lives_out_of_range_are_refused(store: Store) {
     // The longest wait is a long one, not an overflow.
     drop(guard);
     let most = std::time::Duration::MAX;
-    locks.acquire("name", SECOND, most).await.unwrap();
+    drop(locks.acquire("name", SECOND, most).await.unwrap());
 }
 
 async fn a_dropped_guard_releases(store: Store) {
@@ -311,7 +311,7 @@ async fn a_forgotten_script_is_given_again_and_there_are_three_of_them() {
         let name = format!("name {number}");
         let ttl = SECOND * (number + 1);
         let guard = locks.try_acquire(&name, ttl).await.unwrap().unwrap();
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             server.command::<()>(&["SCRIPT", "FLUSH"]);
         }
         guard.extend(2 * ttl).await.unwrap();

@@ -40,12 +40,12 @@ fn stress(rounds: u64, kills: usize, way: &str) -> Vec<(u64, u64, usize)> {
             path.display()
         ));
     }
-    for kill in 0..kills {
+    for (kill, locker) in lockers.iter_mut().enumerate().take(kills) {
         let enough = (kill + 1) * 100;
         wait_until("some steps are taken", 2 * PATIENCE, || {
             steps(path).len() > enough
         });
-        lockers[kill].kill();
+        locker.kill();
     }
     let mut counted = BTreeMap::new();
     for (number, locker) in lockers.iter().enumerate().skip(kills) {

@@ -68,7 +68,7 @@ async fn who_waits_gets_it_when_it_is_released_or_expires(store: Store) {
     // Nobody releases this one.
     std::mem::forget(second);
     let began = Instant::now();
-    other.acquire("name", SECOND, PATIENCE).await.unwrap();
+    drop(other.acquire("name", SECOND, PATIENCE).await.unwrap());
     assert!(began.elapsed() < 10 * SECOND);
 }
 
@@ -187,7 +187,7 @@ async fn who_waits_for_a_server_gives_up_in_time() {
     let paused = server.pause();
     body().await;
     drop(paused);
-    locks.acquire("name", SECOND, PATIENCE).await.unwrap();
+    drop(locks.acquire("name", SECOND, PATIENCE).await.unwrap());
     server.kill();
     body().await;
     // It comes back while somebody waits.
@@ -294,7 +294,7 @@ async fn without_channels_it_is_asked_for() {
     tokio::time::sleep(millis(300)).await;
     assert!(!waits.is_finished());
     assert_eq!(guard.release().await.unwrap(), Release::Released);
-    waits.await.unwrap().unwrap();
+    drop(waits.await.unwrap().unwrap());
 }
 
 /// L15

@@ -75,11 +75,11 @@ impl Counter {
     async fn run(&self, tasks: u64, rounds: u64) -> Result<String, Box<dyn Error>> {
         let mut all = JoinSet::new();
         for _ in 0..tasks {
-            let counter = self.clone();
+            let this = self.clone();
             all.spawn(async move {
                 let (mut counted, mut lost) = (0_u64, 0_u64);
                 for _ in 0..rounds {
-                    if counter.once().await {
+                    if this.once().await {
                         counted += 1;
                     } else {
                         lost += 1;

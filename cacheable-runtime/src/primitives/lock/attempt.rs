@@ -166,18 +166,15 @@ impl Attempt {
     async fn ask(&mut self, patience: Duration) -> Result<Asked, Error> {
         let asked = self.slot.ticks.now();
         self.unsettled = Some(asked);
-        let answer = match timeout(patience, self.slot.take(self.terms.ttl)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                #[cfg(feature = "redis")]
-                if let Some(server) = self.slot.ground.server()
-                    && patience >= self.slot.ground.patience().budget
-                {
-                    server.routes.overdue();
-                }
-                Err(late(patience))
-            }
-        };
+        let answer = timeout(patience, self.slot.take(self.terms.ttl)).await;
+        #[cfg(feature = "redis")]
+        if answer.is_err()
+            && let Some(server) = self.slot.ground.server()
+            && patience >= self.slot.ground.patience().budget
+        {
+            server.routes.overdue();
+        }
+        let answer = answer.unwrap_or_else(|_| Err(late(patience)));
         match answer {
             Ok(Taken::Got { fence }) => {
                 let hold = self.hold(fence, asked);

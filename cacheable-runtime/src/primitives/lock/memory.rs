@@ -45,7 +45,7 @@ impl Memory {
         {
             if entry.owner != owner {
                 return Taken::Held {
-                    left: entry.until - now,
+                    left: entry.until.saturating_sub(now),
                 };
             }
             entry.until = now.saturating_add(ttl);
