@@ -65,6 +65,8 @@ pub enum ErrorKind {
     LockLost,
     /// A subscriber was too slow for its queue, which was set to close then.
     Lagged,
+    /// Fewer replicas than asked for have acknowledged a write.
+    Replicas,
     /// The runtime has been shut down.
     ShutDown,
 }

@@ -66,6 +66,8 @@ pub use primitives::pubsub::durable::{
     Durable, DurableEvent, DurableSubscription, MessageId, StartAt,
 };
 pub use primitives::pubsub::{Event, Listener, Overflow, PubSub, Subscriber, Subscription};
+pub use primitives::lock::{HeldLock, LockGuard, LockRequest, Locks, OnLost, Release};
+pub use primitives::pubsub::PubSub;
 pub use primitives::session::Sessions;
 pub use runtime::{Builder, MIB, Probe, ProbeReport, Runtime};
 pub use time::ManualClock;
