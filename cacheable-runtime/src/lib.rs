@@ -49,7 +49,14 @@ pub use key::{IntoKey, Key};
 pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
-pub use primitives::limiter::RateLimiter;
+#[cfg(feature = "tower")]
+pub use primitives::limiter::tower::{
+    DenyWith, EmptyBody, Problem, RateLimitFuture, RateLimitLayer, RateLimitService, Respond,
+};
+pub use primitives::limiter::{
+    Algorithm, Decision, Decisions, OnFailure, RateCounts, RateLimiter, RatePolicy,
+    RatePolicyBuilder, Source,
+};
 pub use primitives::lock::Locks;
 pub use primitives::pubsub::PubSub;
 pub use primitives::session::Sessions;
