@@ -30,7 +30,9 @@ pub enum Algorithm {
     /// The generic cell rate algorithm: a burst, and from then on an even rate.
     /// In any window there are at most as many calls as the burst and the limit
     /// together: with the burst that is the default, twice the limit. It keeps
-    /// one number. The time between two calls is rounded up to a microsecond.
+    /// one number, a time, so that under another limit the share that is used
+    /// stays the same. The time between two calls is rounded up to a
+    /// microsecond.
     Gcra,
 }
 

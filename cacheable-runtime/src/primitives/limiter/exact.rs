@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::rule::{Rule, Verdict};
 
 /// When calls were allowed, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Log {
     times: VecDeque<u64>,
 }

@@ -6,42 +6,30 @@
 
 use super::rule::{Rule, Verdict};
 
-/// The theoretical arrival time, and the grain that it is reckoned in.
+/// The theoretical arrival time.
+///
+/// It is a time and not a number of units: under another limit the share that
+/// is used stays the same.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Arrival {
-    time: u64,
-    grain: u64,
-}
+pub(super) struct Arrival(u64);
 
 impl Arrival {
-    /// How far ahead of now the time is.
-    fn debt(&self, now: u64, rule: &Rule) -> u64 {
-        let debt = self.time.saturating_sub(now);
-        let debt = if self.grain == rule.grain || debt == 0 {
-            debt
-        } else {
-            // The limit is another one by now: as many units as before.
-            let debt = u128::from(debt) * u128::from(rule.grain);
-            let debt = debt.div_ceil(u128::from(self.grain.max(1)));
-            u64::try_from(debt).unwrap_or(u64::MAX)
-        };
-        // The clock was set back, or the limit was larger.
-        debt.min(rule.capacity * rule.grain)
-    }
-
-    fn set(&mut self, now: u64, rule: &Rule, debt: u64) {
-        *self = Self {
-            time: now + debt,
-            grain: rule.grain,
-        };
+    /// How far ahead of now it is.
+    fn debt(&mut self, now: u64, rule: &Rule) -> u64 {
+        // No limit over this window lets it be further ahead, so the clock was
+        // set back. Left as it is, it would be until the clock has caught up.
+        let most = (rule.capacity * rule.grain).max(rule.window);
+        self.0 = self.0.min(now + most);
+        self.0.saturating_sub(now)
     }
 
     pub(super) fn look(&mut self, now: u64, rule: &Rule, cost: u64) -> Verdict {
         let debt = self.debt(now, rule);
-        let room = rule.capacity * rule.grain - debt;
+        let most = rule.capacity * rule.grain;
+        let room = most.saturating_sub(debt);
         // A cost that never fits is refused before; a limit of 0 has no room.
         let needed = cost.saturating_mul(rule.grain);
-        let fits = needed <= room;
+        let fits = debt.saturating_add(needed) <= most;
         let used = debt.div_ceil(rule.grain);
         Verdict {
             fits,
@@ -50,7 +38,7 @@ impl Arrival {
                 used.checked_sub(1)
                     .map_or(0, |rest| debt - rest * rule.grain)
             } else {
-                needed - room
+                debt.saturating_add(needed) - most
             },
             full: debt,
         }
@@ -58,8 +46,7 @@ impl Arrival {
 
     /// Counts a call that fits.
     pub(super) fn take(&mut self, now: u64, rule: &Rule, cost: u64) -> Verdict {
-        let debt = self.debt(now, rule) + cost * rule.grain;
-        self.set(now, rule, debt);
+        self.0 = now + self.debt(now, rule) + cost * rule.grain;
         self.look(now, rule, 0)
     }
 
@@ -67,12 +54,12 @@ impl Arrival {
     pub(super) fn refund(&mut self, now: u64, rule: &Rule, units: u64) -> u64 {
         let debt = self.debt(now, rule);
         let back = units.min(debt.div_ceil(rule.grain));
-        self.set(now, rule, debt.saturating_sub(back * rule.grain));
+        self.0 = now + debt.saturating_sub(back * rule.grain);
         back
     }
 
     /// When nothing of it counts any more.
     pub(super) fn end(&self) -> u64 {
-        self.time
+        self.0
     }
 }

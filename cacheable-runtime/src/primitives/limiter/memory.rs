@@ -37,6 +37,8 @@ pub(super) struct Histories {
     parts: Box<[Mutex<Part>]>,
     /// Drawn when the process starts, so that nobody can choose ids that meet.
     keys: (u64, u64),
+    /// How much one part keeps.
+    part_bytes: usize,
 }
 
 /// An id, as it is found again: 128 bits of a keyed hash.
@@ -60,11 +62,13 @@ struct Part {
     tidy_after: u64,
 }
 
+#[cfg_attr(test, derive(Clone))]
 struct Held {
     history: History,
     end: u64,
 }
 
+#[cfg_attr(test, derive(Clone))]
 enum History {
     Exact(Log),
     Segmented(Segments),
@@ -86,6 +90,7 @@ impl Histories {
         Self {
             parts: (0..PARTS).map(|_| Mutex::default()).collect(),
             keys: (random(), random()),
+            part_bytes: PART_BYTES,
         }
     }
 
@@ -99,7 +104,7 @@ impl Histories {
         let mut part = self.part(id);
         let verdict = part.look(now, id, ask);
         if verdict.fits && counts {
-            part.take(now, id, ask)
+            part.take(now, id, ask, self.part_bytes)
         } else {
             verdict
         }
@@ -120,7 +125,7 @@ impl Histories {
         if counts && !verdicts.iter().zip(asks).any(denies) {
             for (verdict, ask) in verdicts.iter_mut().zip(asks) {
                 if verdict.fits {
-                    *verdict = part.take(now, id, ask);
+                    *verdict = part.take(now, id, ask, self.part_bytes);
                 }
             }
         }
@@ -146,6 +151,23 @@ impl Histories {
     fn part(&self, id: IdHash) -> impl std::ops::DerefMut<Target = Part> + '_ {
         // The map goes by the lower bits.
         lock(&self.parts[(id.0 >> 64) as usize % PARTS])
+    }
+
+    /// To be asked about what is to come, which lets the one that is asked
+    /// forget.
+    #[cfg(test)]
+    pub(super) fn copy(&self) -> Self {
+        let copy = |part: &Mutex<Part>| {
+            let part = lock(part);
+            Mutex::new(Part {
+                histories: part.histories.clone(),
+                ..*part
+            })
+        };
+        Self {
+            parts: self.parts.iter().map(copy).collect(),
+            ..*self
+        }
     }
 
     #[cfg(test)]
@@ -177,7 +199,7 @@ impl Part {
         }
     }
 
-    fn take(&mut self, now: u64, id: IdHash, ask: &Ask<'_>) -> Verdict {
+    fn take(&mut self, now: u64, id: IdHash, ask: &Ask<'_>, most: usize) -> Verdict {
         let place = Place {
             id,
             policy: ask.policy,
@@ -197,7 +219,7 @@ impl Part {
             History::Segmented(segments) => segments.take(now, rule, cost),
             History::Gcra(arrival) => arrival.take(now, rule, cost),
         });
-        self.tidy(now);
+        self.tidy(now, most);
         verdict.expect("it is there by now")
     }
 
@@ -227,13 +249,13 @@ impl Part {
         Some(held)
     }
 
-    fn tidy(&mut self, now: u64) {
+    fn tidy(&mut self, now: u64, most: usize) {
         let grown = self.histories.len() >= self.tidy_at.max(FEW);
-        if !grown && now < self.tidy_after && self.bytes <= PART_BYTES {
+        if !grown && now < self.tidy_after && self.bytes <= most {
             return;
         }
         self.keep(|held| held.end > now);
-        if self.bytes > PART_BYTES {
+        if self.bytes > most {
             // Who has little to lose: it would have ended first in any case.
             let mut ends: Vec<u64> = self.histories.values().map(|held| held.end).collect();
             let eighth = ends.len() / 8;
@@ -350,17 +372,19 @@ mod tests {
 
     #[test]
     fn memory_has_a_bound_and_what_ends_soonest_goes_first() {
-        let histories = Histories::new();
+        const PART: usize = 64 << 10;
+        let mut histories = Histories::new();
+        histories.part_bytes = PART;
         let early = histories.hash(b"early");
         histories.check(0, early, &ASK, true);
         // Calls that cost a lot, each a little later.
         let costs = Ask { cost: 10, ..ASK };
-        let many = PARTS * PART_BYTES / (ENTRY_BYTES + 80) * 3 / 2;
+        let many = PARTS * PART / (ENTRY_BYTES + 80) * 3 / 2;
         for number in 0..many as u64 {
             let id = histories.hash(&number.to_le_bytes());
             assert!(histories.check(number / 8, id, &costs, true).fits);
         }
-        assert!(bytes(&histories) <= PARTS * (PART_BYTES + ENTRY_BYTES + 1024));
+        assert!(bytes(&histories) <= PARTS * (PART + ENTRY_BYTES + 1024));
         let now = many as u64 / 8;
         let late = histories.hash(&(many as u64 - 1).to_le_bytes());
         assert_eq!(histories.check(now, late, &ASK, false).remaining, 0);

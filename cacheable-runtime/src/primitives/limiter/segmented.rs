@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::rule::{Rule, Verdict};
 
 /// The numbers of segments and what was allowed in them, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Segments {
     counts: VecDeque<(u64, u64)>,
 }

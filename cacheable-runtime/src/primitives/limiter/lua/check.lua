@@ -186,26 +186,31 @@ local function segmented(key, capacity, window, grain)
   return fits, math.max(0, capacity - used), reset, full, take
 end
 
--- The time at which all is back, and the grain that it was reckoned in.
-local function gcra(key, capacity, _, grain)
+-- The time at which all is back. Under another limit the share that is used
+-- stays the same.
+local function gcra(key, capacity, window, grain)
   local held = redis.pcall('GET', key)
   if type(held) == 'table' then
     return nil, held
   end
   local most = capacity * grain
   local debt = 0
+  local function keep()
+    redis.call('SET', key, text(now + debt), 'PX', text(math.floor(debt / 1000) + 2))
+  end
   if held then
-    local back, per = string.match(held, '^(%d+):(%d+)$')
-    if not back then
+    if not tonumber(held) then
       return nil
     end
-    debt = math.max(0, back - now)
-    if tonumber(per) ~= grain then
-      -- The limit is another one by now: as many units as before.
-      debt = math.ceil(debt * grain / per)
+    debt = math.max(0, held - now)
+    if debt > math.max(most, window) then
+      -- No limit over this window lets it be further ahead, so the clock was
+      -- set back. Left as it is, it would be until the clock has caught up.
+      debt = math.max(most, window)
+      if counts then
+        keep()
+      end
     end
-    -- The clock was set back, or the limit was larger.
-    debt = math.min(debt, most)
   end
   local function reset_of(debt)
     if debt == 0 then
@@ -213,19 +218,18 @@ local function gcra(key, capacity, _, grain)
     end
     return debt - (math.ceil(debt / grain) - 1) * grain
   end
-  local room, needed = most - debt, cost * grain
-  local fits = needed <= room
-  local reset = needed - room
+  local needed = cost * grain
+  local fits = debt + needed <= most
+  local reset = debt + needed - most
   if fits then
     reset = reset_of(debt)
   end
   local function take()
     debt = debt + needed
-    redis.call('SET', key, text(now + debt) .. ':' .. text(grain),
-      'PX', text(math.floor(debt / 1000) + 2))
+    keep()
     return math.floor((most - debt) / grain), reset_of(debt), debt
   end
-  return fits, math.floor(room / grain), reset, debt, take
+  return fits, math.max(0, math.floor((most - debt) / grain)), reset, debt, take
 end
 
 local algorithms = {x = exact, s = segmented, g = gcra}

@@ -86,22 +86,16 @@ local function gcra()
   if not held then
     return 0
   end
-  local at, per = string.match(held, '^(%d+):(%d+)$')
-  if not at then
+  if not tonumber(held) then
     return wrong()
   end
-  local debt = math.max(0, at - now)
-  if tonumber(per) ~= grain then
-    debt = math.ceil(debt * grain / per)
-  end
-  debt = math.min(debt, capacity * grain)
+  local debt = math.min(math.max(0, held - now), math.max(capacity * grain, window))
   local back = math.min(units, math.ceil(debt / grain))
   debt = debt - back * grain
   if debt <= 0 then
     redis.call('DEL', key)
   else
-    redis.call('SET', key, text(now + debt) .. ':' .. text(grain),
-      'PX', text(math.floor(debt / 1000) + 2))
+    redis.call('SET', key, text(now + debt), 'PX', text(math.floor(debt / 1000) + 2))
   end
   return back
 end
