@@ -94,7 +94,9 @@ pub(super) async fn refund(
     id: &[u8],
     units: u64,
 ) -> Result<u64, Error> {
-    let units = units.min(spec.rule.capacity);
+    if units == 0 {
+        return Ok(0);
+    }
     let place = place(ground, spec, id);
     let now = ground.clock().micros();
     let histories = &ground.limits.histories;
