@@ -21,17 +21,18 @@ local function wrong(answer)
 end
 
 local function exact()
-  local length = redis.pcall('LLEN', key)
-  if type(length) == 'table' then
-    return wrong(length)
+  local last = redis.pcall('LINDEX', key, -1)
+  if type(last) == 'table' then
+    return wrong(last)
   end
+  if last and not tonumber(last) then
+    return wrong()
+  end
+  local length = redis.call('LLEN', key)
   local back = 0
   while back < units and length > 0 do
     local number = math.min(units - back, length, 1000)
     for _, entry in ipairs(redis.call('RPOP', key, text(number))) do
-      if not tonumber(entry) then
-        return wrong()
-      end
       -- What has left the window is nothing that anybody would get back.
       if tonumber(entry) > now - window then
         back = back + 1
