@@ -138,4 +138,44 @@ async fn no_window_holds_too_much_and_nothing_that_fits_is_denied(store: Store) 
     }
 }
 
+/// The control: the judge sees what counters of fixed windows let through at
+/// the edge, and a denial of what fits.
+#[tokio::test]
+async fn the_judge_sees_what_is_wrong() {
+    let runtime = cacheable_runtime::Runtime::embedded();
+    let policy = asking(&runtime, "api", LIMIT, WINDOW).build().unwrap();
+    let template = policy.check("id").await.unwrap();
+    let told = |after: u64, allowed| {
+        let mut decision = template.clone();
+        decision.allowed = allowed;
+        Told {
+            at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_000 + after),
+            cost: 1,
+            decision,
+        }
+    };
+    let panics = |log: Vec<Told>| {
+        let judged = std::panic::AssertUnwindSafe(|| judge(&log, Algorithm::Exact));
+        std::panic::catch_unwind(judged).is_err()
+    };
+    // Ten at the end of each second window, and denials while it is full.
+    let right = |step: u64| {
+        let allowed = (0..10).map(move |_| told(step * 100, true));
+        allowed.chain((0..10).map(move |_| told(step * 100 + 49, false)))
+    };
+    let right: Vec<Told> = (0..10).flat_map(right).collect();
+    judge(&right, Algorithm::Exact);
+    let mut edge: Vec<Told> = (0..10).map(|_| told(0, true)).collect();
+    edge.extend((0..10).map(|_| told(10, true)));
+    edge.extend(right.into_iter().map(|mut told| {
+        told.at += Duration::from_secs(1);
+        told
+    }));
+    assert!(panics(edge));
+    let denied = (0..10).map(|_| told(50, false));
+    let all = (0..10).map(|_| told(0, true)).chain(denied);
+    let rest = (0..200).map(|number| told(1_000 + number * 100, number % 2 == 0));
+    assert!(panics(all.chain(rest).collect()));
+}
+
 crate::on_every_store! { no_window_holds_too_much_and_nothing_that_fits_is_denied }

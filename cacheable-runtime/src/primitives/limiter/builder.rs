@@ -211,11 +211,11 @@ impl RatePolicyBuilder {
             ));
         }
         let rule = Rule::new(self.algorithm, limit, window, self.segments, self.burst)?;
-        let name = name::tagged(&self.name);
+        let tag = name::tagged(&self.name);
         let spec = Spec {
-            hash: hash(&name, &rule),
-            name,
-            shown: self.name,
+            hash: hash(&tag, &rule),
+            tag,
+            name: self.name,
             rule,
             limit,
             window,

@@ -32,7 +32,7 @@ impl Call {
         counts: false,
     };
 
-    fn of<'a>(self, spec: &'a Spec) -> Ask<'a> {
+    fn of(self, spec: &Spec) -> Ask<'_> {
         Ask {
             policy: spec.hash,
             rule: &spec.rule,
@@ -104,7 +104,7 @@ pub(super) async fn refund(
     if let Some(server) = ground.server() {
         let keys = redis::keys(ground.namespace(), id, &[spec]);
         let back = redis::refund(server, &keys[0], &spec.rule, units);
-        let back = in_time(server, patience(ground, spec), back).await;
+        let back = in_time(ground, server, patience(ground, spec), back).await;
         // Also when nobody knows whether it was done.
         ground.limits.denials.remove(place);
         histories.refund(now, place, &spec.local, units);
@@ -121,7 +121,7 @@ pub(super) async fn reset(ground: &Arc<Ground>, spec: &Spec, id: &[u8]) -> Resul
     if let Some(server) = ground.server() {
         let keys = redis::keys(ground.namespace(), id, &[spec]);
         let reset = redis::reset(server, &keys[0]);
-        let reset = in_time(server, patience(ground, spec), reset).await;
+        let reset = in_time(ground, server, patience(ground, spec), reset).await;
         ground.limits.denials.remove(place);
         histories.reset(now, place);
         return reset;
@@ -176,7 +176,7 @@ async fn on_server(
     let answer = redis::check(server, &keys, &asks, call.counts);
     // The shortest: whoever asks several waits for one answer.
     let patience = specs.iter().map(|spec| patience(ground, spec)).min();
-    let answer = in_time(server, patience.unwrap_or_default(), answer).await;
+    let answer = in_time(ground, server, patience.unwrap_or_default(), answer).await;
     let (now, verdicts) = match answer {
         Ok(answer) => answer,
         Err(error) => return without_server(ground, specs, id, call, &error),
@@ -205,7 +205,9 @@ fn without_server(
     let away = error.is_unavailable() || error.kind() == ErrorKind::Server;
     let returned = |spec: &&Spec| spec.on_failure == OnFailure::Error && !spec.shadow;
     if !away || specs.iter().any(returned) {
-        specs.iter().for_each(|spec| spec.counters.failed());
+        for spec in specs {
+            spec.counters.failed();
+        }
         return Err(error.clone());
     }
     let now = ground.clock().micros();
@@ -223,7 +225,7 @@ fn without_server(
         .collect();
     let histories = &ground.limits.histories;
     let mut local = histories.check_all(now, hash, &local, counts).into_iter();
-    let mut decide = |spec: &&Spec| {
+    let decide = |spec: &&Spec| {
         let decision = match spec.on_failure {
             OnFailure::Local => Decision {
                 failure: Some(error.clone()),
@@ -241,7 +243,7 @@ fn without_server(
         };
         told(spec, decision, call)
     };
-    Ok(specs.iter().map(|spec| decide(spec)).collect())
+    Ok(specs.iter().map(decide).collect())
 }
 
 #[cfg(feature = "redis")]
@@ -249,21 +251,24 @@ fn patience(ground: &Ground, spec: &Spec) -> Duration {
     spec.timeout.unwrap_or(ground.patience().budget)
 }
 
-/// Waits no longer than this, and lets the connection know.
+/// Waits no longer than this.
 #[cfg(feature = "redis")]
 async fn in_time<T>(
+    ground: &Ground,
     server: &Server,
     patience: Duration,
     answer: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(patience, answer).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            server.routes.overdue();
-            Err(Error::new(
-                ErrorKind::Timeout,
-                format!("the server did not decide on a limit within {patience:?}"),
-            ))
-        }
+    if let Ok(answer) = tokio::time::timeout(patience, answer).await {
+        return answer;
     }
+    // Whoever waits for less than others do cannot say that it is too slow for
+    // them.
+    if patience >= ground.patience().budget {
+        server.routes.overdue();
+    }
+    Err(Error::new(
+        ErrorKind::Timeout,
+        format!("the server did not decide on a limit within {patience:?}"),
+    ))
 }

@@ -59,7 +59,7 @@ impl Arrival {
     }
 
     /// When nothing of it counts any more.
-    pub(super) fn end(&self) -> u64 {
+    pub(super) fn end(self) -> u64 {
         self.0
     }
 }

@@ -5,14 +5,26 @@
 //! once in `lua/check.lua` for a server.
 
 mod builder;
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a server that is away")
+)]
 mod counts;
 mod decide;
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a server that is away")
+)]
 mod decision;
 #[cfg(feature = "redis")]
 mod denials;
 mod exact;
 mod gcra;
 mod memory;
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a server that is away")
+)]
 mod policy;
 #[cfg(feature = "redis")]
 mod redis;

@@ -108,7 +108,7 @@ impl RatePolicy {
 
     /// The name.
     pub fn name(&self) -> &str {
-        &self.spec.shown
+        &self.spec.name
     }
 
     /// How much fits into a window.
@@ -138,7 +138,7 @@ impl RatePolicy {
 impl fmt::Debug for RatePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RatePolicy")
-            .field("name", &self.spec.shown)
+            .field("name", &self.spec.name)
             .field("limit", &self.spec.limit)
             .field("window", &self.spec.window)
             .field("on_failure", &self.spec.on_failure)
@@ -150,9 +150,9 @@ impl fmt::Debug for RatePolicy {
 /// A policy, checked.
 pub(super) struct Spec {
     /// As it stands in a key.
-    pub(super) name: String,
+    pub(super) tag: String,
     /// As it was given.
-    pub(super) shown: String,
+    pub(super) name: String,
     pub(super) rule: Rule,
     /// As it was given.
     pub(super) limit: u64,
@@ -178,8 +178,8 @@ impl Spec {
     ) -> Result<Self, Error> {
         let rule = Rule::new(Algorithm::Automatic, limit, window, None, None)?;
         Ok(Self {
+            tag: String::new(),
             name: String::new(),
-            shown: String::new(),
             rule,
             limit,
             window,
@@ -199,7 +199,7 @@ impl Spec {
     #[cfg(feature = "redis")]
     pub(super) fn place(&self) -> String {
         let (kind, window, grain) = self.rule.identity();
-        let name = &self.name;
-        format!("{kind}{window}.{grain}:{name}")
+        let tag = &self.tag;
+        format!("{kind}{window}.{grain}:{tag}")
     }
 }

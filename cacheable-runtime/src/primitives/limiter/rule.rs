@@ -73,10 +73,9 @@ impl Rule {
         }
         let kind = match algorithm {
             Algorithm::Exact => Kind::Exact,
-            Algorithm::Segmented => Kind::Segmented,
             Algorithm::Gcra => Kind::Gcra,
             Algorithm::Automatic if limit <= AUTOMATIC_EXACT && segments.is_none() => Kind::Exact,
-            Algorithm::Automatic => Kind::Segmented,
+            Algorithm::Automatic | Algorithm::Segmented => Kind::Segmented,
         };
         if kind == Kind::Exact && limit > LARGEST_EXACT {
             return Err(argument(format!(
