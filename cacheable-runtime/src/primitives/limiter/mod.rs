@@ -10,6 +10,10 @@ mod builder;
     allow(dead_code, reason = "for a server that is away")
 )]
 mod counts;
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(clippy::unused_async, reason = "a server is waited for")
+)]
 mod decide;
 #[cfg_attr(
     not(feature = "redis"),
