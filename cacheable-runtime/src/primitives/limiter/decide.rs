@@ -56,9 +56,9 @@ pub(super) async fn one(
         return Ok(each.into_iter().next().expect("one was asked"));
     }
     let limits = &ground.limits;
-    let (now, hash) = (ground.clock().micros(), limits.histories.hash(id));
+    let (now, hash) = (|| ground.clock().micros(), limits.histories.hash(id));
     let ask = call.of(spec);
-    let verdict = limits.histories.check(now, hash, &ask, call.counts);
+    let (now, verdict) = limits.histories.check(now, hash, &ask, call.counts);
     let decision = Decision::new(spec.limit, verdict, now, Source::Embedded);
     Ok(told(spec, decision, call))
 }
@@ -78,9 +78,9 @@ pub(super) async fn all(
         return on_server(ground, server, specs, id, call).await;
     }
     let limits = &ground.limits;
-    let (now, hash) = (ground.clock().micros(), limits.histories.hash(id));
+    let (now, hash) = (|| ground.clock().micros(), limits.histories.hash(id));
     let asks: Vec<Ask<'_>> = specs.iter().map(|spec| call.of(spec)).collect();
-    let verdicts = limits.histories.check_all(now, hash, &asks, call.counts);
+    let (now, verdicts) = limits.histories.check_all(now, hash, &asks, call.counts);
     let decide = |(spec, verdict): (&&Spec, _)| {
         let decision = Decision::new(spec.limit, verdict, now, Source::Embedded);
         told(spec, decision, call)
@@ -98,7 +98,7 @@ pub(super) async fn refund(
         return Ok(0);
     }
     let place = place(ground, spec, id);
-    let now = ground.clock().micros();
+    let now = || ground.clock().micros();
     let histories = &ground.limits.histories;
     #[cfg(feature = "redis")]
     if let Some(server) = ground.server() {
@@ -115,7 +115,7 @@ pub(super) async fn refund(
 
 pub(super) async fn reset(ground: &Arc<Ground>, spec: &Spec, id: &[u8]) -> Result<bool, Error> {
     let place = place(ground, spec, id);
-    let now = ground.clock().micros();
+    let now = || ground.clock().micros();
     let histories = &ground.limits.histories;
     #[cfg(feature = "redis")]
     if let Some(server) = ground.server() {
@@ -210,7 +210,7 @@ fn without_server(
         }
         return Err(error.clone());
     }
-    let now = ground.clock().micros();
+    let now = || ground.clock().micros();
     let hash = ground.limits.histories.hash(id);
     // All or nothing holds here, too.
     let denies = |spec: &&Spec| spec.on_failure == OnFailure::Closed && !spec.shadow;
@@ -224,7 +224,8 @@ fn without_server(
         })
         .collect();
     let histories = &ground.limits.histories;
-    let mut local = histories.check_all(now, hash, &local, counts).into_iter();
+    let (now, local) = histories.check_all(now, hash, &local, counts);
+    let mut local = local.into_iter();
     let decide = |spec: &&Spec| {
         let decision = match spec.on_failure {
             OnFailure::Local => Decision {

@@ -99,26 +99,36 @@ impl Histories {
         IdHash(hasher.hash(id).as_u128())
     }
 
-    /// `counts`: an allowed call is counted.
-    pub(super) fn check(&self, now: u64, id: IdHash, ask: &Ask<'_>, counts: bool) -> Verdict {
+    /// Returns also when it was decided. `counts`: an allowed call is counted.
+    ///
+    /// The clock is read when nobody else decides on this id: a moment from
+    /// before would look as if the clock had been set back meanwhile.
+    pub(super) fn check(
+        &self,
+        now: impl FnOnce() -> u64,
+        id: IdHash,
+        ask: &Ask<'_>,
+        counts: bool,
+    ) -> (u64, Verdict) {
         let mut part = self.part(id);
-        let verdict = part.look(now, id, ask);
+        let now = now();
+        let mut verdict = part.look(now, id, ask);
         if verdict.fits && counts {
-            part.take(now, id, ask, self.part_bytes)
-        } else {
-            verdict
+            verdict = part.take(now, id, ask, self.part_bytes);
         }
+        (now, verdict)
     }
 
     /// All or nothing.
     pub(super) fn check_all(
         &self,
-        now: u64,
+        now: impl FnOnce() -> u64,
         id: IdHash,
         asks: &[Ask<'_>],
         counts: bool,
-    ) -> Vec<Verdict> {
+    ) -> (u64, Vec<Verdict>) {
         let mut part = self.part(id);
+        let now = now();
         let look = |ask| part.look(now, id, ask);
         let mut verdicts: Vec<Verdict> = asks.iter().map(look).collect();
         let denies = |(verdict, ask): (&Verdict, &Ask<'_>)| !verdict.fits && !ask.shadow;
@@ -129,11 +139,18 @@ impl Histories {
                 }
             }
         }
-        verdicts
+        (now, verdicts)
     }
 
-    pub(super) fn refund(&self, now: u64, place: Place, rule: &Rule, units: u64) -> u64 {
+    pub(super) fn refund(
+        &self,
+        now: impl FnOnce() -> u64,
+        place: Place,
+        rule: &Rule,
+        units: u64,
+    ) -> u64 {
         let mut part = self.part(place.id);
+        let now = now();
         let back = part.change(now, place, rule, |history| match history {
             History::Exact(log) => log.refund(now, rule, units),
             History::Segmented(segments) => segments.refund(now, rule, units),
@@ -143,9 +160,9 @@ impl Histories {
     }
 
     /// Whether there was something.
-    pub(super) fn reset(&self, now: u64, place: Place) -> bool {
+    pub(super) fn reset(&self, now: impl FnOnce() -> u64, place: Place) -> bool {
         let held = self.part(place.id).remove(place);
-        held.is_some_and(|held| held.end > now)
+        held.is_some_and(|held| held.end > now())
     }
 
     fn part(&self, id: IdHash) -> impl std::ops::DerefMut<Target = Part> + '_ {
@@ -349,23 +366,23 @@ mod tests {
         let histories = Histories::new();
         for number in 0..100_000_u32 {
             let id = histories.hash(&number.to_le_bytes());
-            assert!(histories.check(1_000, id, &ASK, false).fits);
+            assert!(histories.check(|| 1_000, id, &ASK, false).1.fits);
         }
         assert_eq!((histories.len(), bytes(&histories)), (0, 0));
         for number in 0..100_000_u32 {
             let id = histories.hash(&number.to_le_bytes());
-            assert!(histories.check(1_000, id, &ASK, true).fits);
+            assert!(histories.check(|| 1_000, id, &ASK, true).1.fits);
         }
         assert_eq!(histories.len(), 100_000);
         // A call in each part is enough, when they have rested.
         for number in 0..10_000_u32 {
             let id = histories.hash(&number.to_le_bytes());
-            histories.check(1_000 + REST, id, &ASK, true);
+            histories.check(|| 1_000 + REST, id, &ASK, true).1;
         }
         assert_eq!(histories.len(), 10_000);
         for number in 0..10_000_u32 {
             let id = histories.hash(&number.to_le_bytes());
-            assert!(histories.reset(1_000 + REST, Place { id, policy: 1 }));
+            assert!(histories.reset(|| 1_000 + REST, Place { id, policy: 1 }));
         }
         assert_eq!((histories.len(), bytes(&histories)), (0, 0));
     }
@@ -376,18 +393,18 @@ mod tests {
         let mut histories = Histories::new();
         histories.part_bytes = PART;
         let early = histories.hash(b"early");
-        histories.check(0, early, &ASK, true);
+        histories.check(|| 0, early, &ASK, true).1;
         // Calls that cost a lot, each a little later.
         let costs = Ask { cost: 10, ..ASK };
         let many = PARTS * PART / (ENTRY_BYTES + 80) * 3 / 2;
         for number in 0..many as u64 {
             let id = histories.hash(&number.to_le_bytes());
-            assert!(histories.check(number / 8, id, &costs, true).fits);
+            assert!(histories.check(|| number / 8, id, &costs, true).1.fits);
         }
         assert!(bytes(&histories) <= PARTS * (PART + ENTRY_BYTES + 1024));
         let now = many as u64 / 8;
         let late = histories.hash(&(many as u64 - 1).to_le_bytes());
-        assert_eq!(histories.check(now, late, &ASK, false).remaining, 0);
-        assert_eq!(histories.check(now, early, &ASK, false).remaining, 10);
+        assert_eq!(histories.check(|| now, late, &ASK, false).1.remaining, 0);
+        assert_eq!(histories.check(|| now, early, &ASK, false).1.remaining, 10);
     }
 }

@@ -43,7 +43,7 @@ impl Drill {
             cost,
             shadow: false,
         };
-        self.histories.check(now, id, &ask, counts)
+        self.histories.check(|| now, id, &ask, counts).1
     }
 
     /// What would be said later, if nobody called until then.
@@ -212,7 +212,11 @@ fn what_is_taken_back_is_the_latest() {
             id: drill.histories.hash(b"id"),
             policy: 0,
         };
-        let refund = |units| drill.histories.refund(drill.now, place, &drill.rule, units);
+        let refund = |units| {
+            drill
+                .histories
+                .refund(|| drill.now, place, &drill.rule, units)
+        };
         assert_eq!(refund(2), 2);
         let after = drill.at(drill.now, 1, false);
         assert_eq!(after.remaining, before.remaining + 2, "{algorithm:?}");
