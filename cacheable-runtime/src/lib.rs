@@ -60,7 +60,14 @@ pub use monitor::{
 pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
-pub use primitives::limiter::RateLimiter;
+#[cfg(feature = "tower")]
+pub use primitives::limiter::tower::{
+    DenyWith, EmptyBody, Problem, RateLimitFuture, RateLimitLayer, RateLimitService, Respond,
+};
+pub use primitives::limiter::{
+    Algorithm, Decision, Decisions, OnFailure, RateCounts, RateLimiter, RatePolicy,
+    RatePolicyBuilder, Source,
+};
 pub use primitives::lock::Locks;
 pub use primitives::pubsub::durable::{
     Durable, DurableEvent, DurableSubscription, MessageId, StartAt,

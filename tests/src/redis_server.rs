@@ -47,7 +47,11 @@ impl RedisServer {
 
     /// Starts a server with further arguments, such as `&["--maxmemory", "1mb"]`.
     pub fn start_with(arguments: &[&str]) -> Self {
-        let program = program();
+        Self::start_program(program(), arguments)
+    }
+
+    /// Starts a program that becomes a server.
+    pub(crate) fn start_program(program: PathBuf, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         let cluster = arguments
@@ -274,7 +278,7 @@ fn connect(url: &str) -> redis::RedisResult<Connection> {
     Ok(connection)
 }
 
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     if let Some(program) = env::var_os("CACHEABLE_REDIS_SERVER") {
         return program.into();
     }
