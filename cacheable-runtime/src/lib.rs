@@ -52,7 +52,9 @@ pub use policy::Policy;
 pub use primitives::limiter::RateLimiter;
 pub use primitives::lock::Locks;
 pub use primitives::pubsub::PubSub;
-pub use primitives::session::Sessions;
+#[cfg(feature = "tower-sessions")]
+pub use primitives::session::TowerSessions;
+pub use primitives::session::{Session, SessionData, SessionInfo, SessionToken, Sessions};
 pub use runtime::{Builder, MIB, Probe, ProbeReport, Runtime};
 pub use time::ManualClock;
 
