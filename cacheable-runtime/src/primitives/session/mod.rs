@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Ground;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 pub use data::SessionData;
 use data::{decode, encode};
 use kinds::moment;
@@ -60,8 +60,8 @@ impl Sessions {
     /// that of the signed-in user.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`]: an empty user id, or a `ttl` of zero.
-    /// [`ErrorKind::TooLarge`]: the data are over [`max_size`](Self::max_size).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): an empty user id, or a `ttl` of zero.
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge): the data are over [`max_size`](Self::max_size).
     /// Otherwise why the server cannot be used.
     ///
     /// # Cancellation
@@ -102,7 +102,7 @@ impl Sessions {
     /// write, the session is returned all the same.
     ///
     /// # Errors
-    /// [`ErrorKind::Codec`]: what is kept is no `D`. Otherwise why the server
+    /// [`ErrorKind::Codec`](crate::ErrorKind::Codec): what is kept is no `D`. Otherwise why the server
     /// cannot be used.
     pub async fn get<D: SessionData>(
         &self,
@@ -118,7 +118,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`is_gone`](Error::is_gone): there is no such session, and none is made.
-    /// [`ErrorKind::TooLarge`] and [`ErrorKind::Argument`] as for
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) and [`ErrorKind::Argument`](crate::ErrorKind::Argument) as for
     /// [`create`](Self::create).
     pub async fn set<D: SessionData>(
         &self,
@@ -337,7 +337,7 @@ impl Sessions {
     /// else”. If that one has ended, all do.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`]: the session of the token is not the user's.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the session of the token is not the user's.
     /// Otherwise as [`revoke_all`](Self::revoke_all).
     pub async fn revoke_all_but(
         &self,

@@ -225,6 +225,21 @@ mod tests {
     }
 
     #[test]
+    fn no_two_of_a_million_begin_alike() {
+        let owner = Owner::user("user-1");
+        let mut begin: Vec<[u8; 16]> = (0..1_000_000)
+            .map(|_| {
+                let token = SessionToken::of(&owner);
+                token.expose().as_bytes()[..16].try_into().unwrap()
+            })
+            .collect();
+        begin.sort_unstable();
+        begin.dedup();
+        // 96 bits each.
+        assert_eq!(begin.len(), 1_000_000);
+    }
+
+    #[test]
     fn what_looks_unlike_a_token_is_none() {
         let token = SessionToken::of(&Owner::nobody());
         let text = token.expose();

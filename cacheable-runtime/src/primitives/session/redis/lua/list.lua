@@ -24,5 +24,5 @@ for n = 3, #KEYS do
     redis.call('ZREM', KEYS[1], ARGV[n - 2])
   end
 end
-answer[1] = tostring(removed)
+answer[1] = string.format('%d', removed)
 return answer
