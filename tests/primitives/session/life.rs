@@ -208,16 +208,8 @@ async fn arguments_that_cannot_be_used_are_refused(store: Store) {
         let kind = error.map(|error| error.kind());
         assert_eq!(kind, Some(ErrorKind::Argument), "{number}");
     }
-    assert_eq!(
-        *sessions
-            .get(&token)
-            .await
-            .unwrap()
-            .map(|s| s.data)
-            .as_ref()
-            .unwrap(),
-        1_u8
-    );
+    let got = sessions.get::<u8>(&token).await.unwrap().unwrap();
+    assert_eq!((got.data, got.version), (1, 1));
 }
 
 fn distance(one: SystemTime, other: SystemTime) -> Duration {

@@ -41,12 +41,12 @@ async fn at_a_sign_in_the_data_are_kept_and_the_old_token_ends_after_the_grace(s
     assert!(sessions.get::<Cart>(&before.token).await.unwrap().is_none());
     let got = sessions.get::<Cart>(&after.token).await.unwrap().unwrap();
     assert_eq!(
-        (&*got.user_id, got.data, got.rotated),
+        (&*got.user_id, got.data.clone(), got.rotated),
         ("user-1", cart("a"), false)
     );
     let listed = sessions.list("user-1").await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!(listed[0].id, got.id);
+    assert_eq!(listed[0].id, got.id());
 }
 
 /// S3

@@ -33,7 +33,12 @@ fn service(sessions: Sessions) -> Router {
 }
 
 async fn count(session: Session) -> String {
-    let count: u32 = session.get("count").await.unwrap().unwrap_or_default() + 1;
+    let count = session
+        .get::<u32>("count")
+        .await
+        .unwrap()
+        .unwrap_or_default()
+        + 1;
     session.insert("count", count).await.unwrap();
     count.to_string()
 }
