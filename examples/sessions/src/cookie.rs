@@ -45,7 +45,10 @@ async fn found(parts: &Parts, sessions: &Sessions) -> Result<Option<Current>, St
     let Some(token) = token(parts) else {
         return Ok(None);
     };
-    let session = sessions.get(&token).await.map_err(unavailable)?;
+    let session = sessions
+        .get(&token)
+        .await
+        .map_err(|error| unavailable(&error))?;
     Ok(session.map(Current))
 }
 
@@ -84,7 +87,7 @@ fn header(cookie: &str) -> [(HeaderName, HeaderValue); 1] {
 }
 
 /// A store that cannot be asked lets nobody in, and says no more than that.
-pub fn unavailable(error: cacheable_runtime::Error) -> StatusCode {
+pub fn unavailable(error: &cacheable_runtime::Error) -> StatusCode {
     eprintln!("sessions: {error}");
     StatusCode::SERVICE_UNAVAILABLE
 }

@@ -40,11 +40,11 @@ pub fn router(sessions: &Sessions) -> Router {
 async fn page(State(sessions): State<Sessions>, current: Option<Current>) -> Answer {
     if let Some(Current(session)) = current {
         let counted = sessions.update(&session.token, |visit: &mut Visit| visit.pages += 1);
-        let session = counted.await.map_err(unavailable_or_gone)?;
+        let session = counted.await.map_err(|error| unavailable_or_gone(&error))?;
         return Ok(told(&session).into_response());
     }
     let created = sessions.create_anonymous(&Visit { pages: 1 }, IDLE).await;
-    let session = created.map_err(unavailable)?;
+    let session = created.map_err(|error| unavailable(&error))?;
     Ok((give(&session.token), told(&session)).into_response())
 }
 
@@ -74,7 +74,7 @@ async fn sign_in(
         Ok(session) => Ok((give(&session.token), told(&session)).into_response()),
         // Signed in twice at once: the other request brings the cookie.
         Err(error) if error.is_conflict() => Err(StatusCode::CONFLICT),
-        Err(error) => Err(unavailable_or_gone(error)),
+        Err(error) => Err(unavailable_or_gone(&error)),
     }
 }
 
@@ -83,7 +83,10 @@ async fn me(State(sessions): State<Sessions>, Current(session): Current) -> Answ
     if session.is_anonymous() {
         return Err(StatusCode::UNAUTHORIZED);
     }
-    let list = sessions.list(&session.user_id).await.map_err(unavailable)?;
+    let list = sessions
+        .list(&session.user_id)
+        .await
+        .map_err(|error| unavailable(&error))?;
     let places = list.len();
     let visit = &session.data;
     Ok(
@@ -93,7 +96,10 @@ async fn me(State(sessions): State<Sessions>, Current(session): Current) -> Answ
 }
 
 async fn sign_out(State(sessions): State<Sessions>, Current(session): Current) -> Answer {
-    sessions.delete(&session.token).await.map_err(unavailable)?;
+    sessions
+        .delete(&session.token)
+        .await
+        .map_err(|error| unavailable(&error))?;
     Ok((take(), StatusCode::NO_CONTENT).into_response())
 }
 
@@ -102,7 +108,7 @@ async fn sign_out_elsewhere(State(sessions): State<Sessions>, Current(session): 
         return Err(StatusCode::UNAUTHORIZED);
     }
     let revoked = sessions.revoke_all_but(&session.user_id, &session.token);
-    let ended = revoked.await.map_err(unavailable)?;
+    let ended = revoked.await.map_err(|error| unavailable(&error))?;
     Ok(Json(json!({ "ended": ended })).into_response())
 }
 
@@ -112,7 +118,7 @@ fn told(session: &Session<Visit>) -> Json<serde_json::Value> {
     Json(json!({ "user": session.user_id, "pages": session.data.pages }))
 }
 
-fn unavailable_or_gone(error: cacheable_runtime::Error) -> StatusCode {
+fn unavailable_or_gone(error: &cacheable_runtime::Error) -> StatusCode {
     if error.is_gone() {
         StatusCode::UNAUTHORIZED
     } else {

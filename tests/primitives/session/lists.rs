@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheable_runtime::Sessions;
+use cacheable_runtime::{Session, Sessions};
 use cacheable_tests::{RedisServer, Store};
 use tokio::task::JoinSet;
 
@@ -36,7 +36,7 @@ async fn those_that_live_are_listed_and_no_others(store: Store) {
     time.pass(short * 2).await;
     let listed = sessions.list("u").await.unwrap();
     let mut ids: Vec<&str> = listed.iter().map(|info| &*info.id).collect();
-    let mut expected: Vec<&str> = made.iter().map(|session| session.id()).collect();
+    let mut expected: Vec<&str> = made.iter().map(Session::id).collect();
     ids.sort_unstable();
     expected.sort_unstable();
     assert_eq!(ids, expected);

@@ -1,5 +1,7 @@
 //! Where a token must not be.
 
+use std::fmt::Write;
+
 use cacheable_runtime::{Runtime, SessionToken};
 use cacheable_tests::{Log, RedisServer, Store};
 
@@ -29,7 +31,9 @@ async fn tokens_have_nothing_in_common(store: Store) {
 async fn everything(runtime: &Runtime) -> (Vec<SessionToken>, String) {
     let sessions = runtime.sessions();
     let mut said = String::new();
-    let mut say = |what: &dyn std::fmt::Debug| said.push_str(&format!("{what:?} {what:#?} "));
+    let mut say = |what: &dyn std::fmt::Debug| {
+        write!(said, "{what:?} {what:#?} ").unwrap();
+    };
     let anonymous = sessions
         .create_anonymous(&cart("what-is-kept"), IDLE)
         .await

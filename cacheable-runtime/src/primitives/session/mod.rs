@@ -165,7 +165,7 @@ impl Sessions {
         token: &SessionToken,
         mut change: impl FnMut(&mut D),
     ) -> Result<Session<D>, Error> {
-        self.within(async {
+        self.within(Box::pin(async {
             for attempt in 0..TRIES {
                 let found = self.find(token, false).await?.ok_or_else(gone)?;
                 let mut session: Session<D> = found.session(token.clone())?;
@@ -177,7 +177,7 @@ impl Sessions {
                 }
             }
             Err(conflict())
-        })
+        }))
         .await
     }
 
@@ -219,7 +219,7 @@ impl Sessions {
     /// It may have been rotated; the client keeps what it can do with the old
     /// token for the grace, and has to sign in again after that.
     pub async fn rotate<D: SessionData>(&self, token: &SessionToken) -> Result<Session<D>, Error> {
-        self.within(async {
+        self.within(Box::pin(async {
             // A token that nobody gets to know would be as good as lost, so
             // whether the data can be read is found out before.
             let found = self.find(token, false).await?.ok_or_else(gone)?;
@@ -242,7 +242,7 @@ impl Sessions {
                     Some(Step::Conflict | Step::Moved(_)) => return Err(rotated()),
                 }
             }
-        })
+        }))
         .await
     }
 
@@ -271,7 +271,7 @@ impl Sessions {
         let user_id = user_id.as_ref();
         check_user(user_id)?;
         let grace = self.options.grace_millis()?;
-        self.within(async {
+        self.within(Box::pin(async {
             for attempt in 0..TRIES {
                 let found = self.find(token, false).await?.ok_or_else(gone)?;
                 if found.rotated {
@@ -296,7 +296,7 @@ impl Sessions {
                 }
             }
             Err(conflict())
-        })
+        }))
         .await
     }
 

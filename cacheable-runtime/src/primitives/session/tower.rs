@@ -124,25 +124,35 @@ fn life(record: &Record) -> Result<Millis, Error> {
 impl SessionStore for TowerSessions {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         let made = self.made(record);
-        self.sessions.within(made).await.map_err(told)
+        self.sessions
+            .within(made)
+            .await
+            .map_err(|error| told(&error))
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
-        self.written(record).await.map_err(told)
+        self.written(record).await.map_err(|error| told(&error))
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
-        self.sessions.within(self.loaded(id)).await.map_err(told)
+        self.sessions
+            .within(self.loaded(id))
+            .await
+            .map_err(|error| told(&error))
     }
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
         let place = Place::of_number(id.0);
         let steps = self.sessions.change(place, &Change::Delete);
-        self.sessions.within(steps).await.map(drop).map_err(told)
+        self.sessions
+            .within(steps)
+            .await
+            .map(drop)
+            .map_err(|error| told(&error))
     }
 }
 
-fn told(error: Error) -> session_store::Error {
+fn told(error: &Error) -> session_store::Error {
     match error.kind() {
         ErrorKind::Codec => session_store::Error::Decode(error.to_string()),
         ErrorKind::TooLarge => session_store::Error::Encode(error.to_string()),

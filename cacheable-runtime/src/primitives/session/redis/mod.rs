@@ -186,7 +186,7 @@ impl<'a> There<'a> {
             let sessions: Vec<String> = hashes.iter().map(|hash| key(hash)).collect();
             let mut names = vec![&*all.index, &*all.mark];
             names.extend(sessions.iter().map(String::as_str));
-            let arguments: Vec<&[u8]> = hashes.iter().map(|hash| hash.as_bytes()).collect();
+            let arguments: Vec<&[u8]> = hashes.iter().map(String::as_bytes).collect();
             let page = self.run(&SCRIPTS.list, &names, &arguments).await?.list()?;
             list.now = page.now;
             list.removed += page.removed;
