@@ -9,7 +9,15 @@ mod options;
 #[cfg(feature = "redis")]
 mod redis;
 mod steps;
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
 mod store;
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
 mod token;
 #[cfg(feature = "tower-sessions")]
 mod tower;

@@ -122,6 +122,7 @@ macro_rules! on_each {
 #[cfg_attr(
     not(feature = "redis"),
     allow(
+        unused_variables,
         clippy::unused_async,
         clippy::unnecessary_wraps,
         reason = "as with the feature"

@@ -16,13 +16,21 @@ end
 local absolute = tonumber(ARGV[5])
 local ends = now + absolute
 local expires = math.min(now + tonumber(ARGV[4]), ends)
-local mark = ''
+local mark, fresh = '', false
 if ARGV[3] ~= '' then
-  -- Both outlive every session that they are about.
-  local life = absolute + 60000
   mark = redis.call('GET', KEYS[2])
   if not mark then
-    mark = ARGV[3]
+    mark, fresh = ARGV[3], true
+  end
+end
+-- First of all writes, as servers before 7 ask for memory at the first alone.
+redis.call('HSET', KEYS[1], 'u', ARGV[2], 'c', text(now), 'a', text(ends),
+  'i', ARGV[4], 'v', '1', 'g', mark, 'd', ARGV[6])
+redis.call('PEXPIREAT', KEYS[1], text(expires))
+if mark ~= '' then
+  -- Both outlive every session that they are about.
+  local life = absolute + 60000
+  if fresh then
     redis.call('SET', KEYS[2], mark, 'PX', text(life))
   elseif redis.call('PTTL', KEYS[2]) < life then
     redis.call('PEXPIRE', KEYS[2], text(life))
@@ -33,7 +41,4 @@ if ARGV[3] ~= '' then
     redis.call('PEXPIRE', KEYS[3], text(life))
   end
 end
-redis.call('HSET', KEYS[1], 'u', ARGV[2], 'c', text(now), 'a', text(ends),
-  'i', ARGV[4], 'v', '1', 'g', mark, 'd', ARGV[6])
-redis.call('PEXPIREAT', KEYS[1], text(expires))
 return {'ok', text(now), text(expires), text(ends)}
