@@ -75,7 +75,9 @@ pub use primitives::pubsub::durable::{
 pub use primitives::pubsub::{Event, Listener, Overflow, PubSub, Subscriber, Subscription};
 pub use primitives::lock::{HeldLock, LockGuard, LockRequest, Locks, OnLost, Release};
 pub use primitives::pubsub::PubSub;
-pub use primitives::session::Sessions;
+#[cfg(feature = "tower-sessions")]
+pub use primitives::session::TowerSessions;
+pub use primitives::session::{Session, SessionData, SessionInfo, SessionToken, Sessions};
 pub use runtime::{Builder, MIB, Probe, ProbeReport, Runtime};
 pub use time::ManualClock;
 
