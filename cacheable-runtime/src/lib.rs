@@ -68,13 +68,11 @@ pub use primitives::limiter::{
     Algorithm, Decision, Decisions, OnFailure, RateCounts, RateLimiter, RatePolicy,
     RatePolicyBuilder, Source,
 };
-pub use primitives::lock::Locks;
+pub use primitives::lock::{HeldLock, LockGuard, LockRequest, Locks, OnLost, Release};
 pub use primitives::pubsub::durable::{
     Durable, DurableEvent, DurableSubscription, MessageId, StartAt,
 };
 pub use primitives::pubsub::{Event, Listener, Overflow, PubSub, Subscriber, Subscription};
-pub use primitives::lock::{HeldLock, LockGuard, LockRequest, Locks, OnLost, Release};
-pub use primitives::pubsub::PubSub;
 #[cfg(feature = "tower-sessions")]
 pub use primitives::session::TowerSessions;
 pub use primitives::session::{Session, SessionData, SessionInfo, SessionToken, Sessions};
