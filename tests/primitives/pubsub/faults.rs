@@ -229,7 +229,7 @@ async fn a_server_that_gives_up_on_a_subscriber_makes_a_gap() {
         pipeline
             .cmd("PUBLISH")
             .arg("p")
-            .arg(vec![0; 8 << 10])
+            .arg(vec![0_u8; 8 << 10])
             .ignore();
     }
     pipeline.exec(&mut server.connect()).unwrap();

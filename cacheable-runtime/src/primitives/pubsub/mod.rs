@@ -306,6 +306,10 @@ impl End {
 /// may wait or panic.
 trait Receiver: Send + Sync {
     fn message(&self, channel: &[u8], payload: &[u8]);
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "in a process nothing is missed")
+    )]
     fn gap(&self, since: Instant);
     fn ended(&self, why: &Error);
 }

@@ -63,6 +63,10 @@ struct Inner {
     waker: Option<Waker>,
 }
 
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "in a process nothing is missed")
+)]
 enum Item {
     Message(Waiting),
     Gap(Instant),
