@@ -67,6 +67,8 @@ async fn a_server_whose_clock_is_set_back_allows_no_more_and_denies_one_window()
         clock.set(0);
         let policy = asking(&runtime, "api", 10, WINDOW).algorithm(algorithm);
         let policy = policy.build().unwrap();
+        let behind = SystemTime::now() - Duration::from_secs(5);
+        until_moved(&policy, behind, true).await;
         let first = policy.check_n("id", 10).await.unwrap();
         assert!(first.allowed);
         let filled = Instant::now();
