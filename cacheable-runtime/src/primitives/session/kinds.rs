@@ -84,7 +84,9 @@ pub struct SessionInfo {
 impl SessionInfo {
     pub(super) fn of(listed: Listed, now: Millis) -> Self {
         let used = listed.expires.saturating_sub(listed.idle);
-        let known = listed.expires < listed.ends && (listed.created..=now).contains(&used);
+        // A server rounds what is left of a life, so it can be off by a little.
+        let known = listed.expires < listed.ends && used <= now.saturating_add(1000);
+        let used = used.min(now).max(listed.created);
         Self {
             id: listed.hash,
             created_at: moment(listed.created),
