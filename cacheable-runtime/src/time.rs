@@ -49,7 +49,7 @@ impl Coarse {
     fn now() -> Millis {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
         // Neither is negative: it counts from the start of the machine.
-        now.tv_sec.cast_unsigned() * 1000 + u64::from(now.tv_nsec as u32 / 1_000_000)
+        now.tv_sec.cast_unsigned() * 1000 + (now.tv_nsec / 1_000_000).cast_unsigned()
     }
 
     #[cfg(not(target_os = "linux"))]
