@@ -1,7 +1,5 @@
 //! Names that users choose, as they stand in keys.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind};
@@ -28,13 +26,13 @@ pub(super) fn tagged(name: &str) -> String {
 
 /// The first 128 bits of the SHA-256, in hexadecimal.
 pub(super) fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    hash[..16]
-        .iter()
-        .fold(String::with_capacity(32), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(32);
+    for byte in &Sha256::digest(bytes)[..16] {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 /// Refuses a name that says nothing. `what`: `lock` and the like.

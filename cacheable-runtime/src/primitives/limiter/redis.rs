@@ -10,17 +10,21 @@ use redis::cmd;
 use super::memory::Ask;
 use super::policy::Spec;
 use super::rule::{Rule, Verdict};
-use crate::conn::{Lane, Lua};
+use crate::conn::{Lane, Leg, Lua};
 use crate::error::{Error, ErrorKind};
 use crate::primitives::{Server, name};
 
 struct Scripts {
     check: Lua,
+    exact: Lua,
+    gcra: Lua,
     refund: Lua,
 }
 
 static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
     check: Lua::new(include_str!("lua/check.lua")),
+    exact: Lua::new(include_str!("lua/exact.lua")),
+    gcra: Lua::new(include_str!("lua/gcra.lua")),
     refund: Lua::new(include_str!("lua/refund.lua")),
 });
 
@@ -39,17 +43,19 @@ pub(super) async fn check(
     asks: &[Ask<'_>],
     counts: bool,
 ) -> Result<(u64, Vec<Verdict>), Error> {
-    let cost = asks.first().map_or(0, |ask| ask.cost);
-    let mut arguments = vec![cost.to_string(), u8::from(counts).to_string()];
-    for ask in asks {
-        arguments.extend(numbers(ask.rule));
-        arguments.push(u8::from(ask.shadow).to_string());
-    }
-    let arguments: Vec<&[u8]> = arguments.iter().map(String::as_bytes).collect();
     let leg = server.routes.of(&keys[0])?;
-    let answer: Vec<i64> = leg
-        .script(Lane::Removals, &SCRIPTS.check, keys, &arguments)
-        .await?;
+    let mut answer: Vec<i64> = Vec::new();
+    if let [ask] = asks
+        && let Some(script) = alone(ask.rule)
+    {
+        let [cost, counts] = [ask.cost, u64::from(counts)].map(|number| number.to_string());
+        let [_, capacity, window, grain] = numbers(ask.rule);
+        let arguments = [&cost, &counts, &capacity, &window, &grain].map(|a| a.as_bytes());
+        answer = leg.script(Lane::Removals, script, keys, &arguments).await?;
+    }
+    if answer.is_empty() {
+        answer = check_all(&leg, keys, asks, counts).await?;
+    }
     // Durations: none is negative.
     let mut answer = answer.into_iter().map(u64::try_from);
     let mut next = || answer.next().and_then(Result::ok).ok_or_else(occupied);
@@ -64,6 +70,33 @@ pub(super) async fn check(
         });
     }
     Ok((now, verdicts))
+}
+
+/// The script for one limit of this kind, where there is a quicker one. It may
+/// leave the question to the other one.
+fn alone(rule: &Rule) -> Option<&'static Lua> {
+    match rule.identity().0 {
+        'x' => Some(&SCRIPTS.exact),
+        'g' => Some(&SCRIPTS.gcra),
+        _ => None,
+    }
+}
+
+async fn check_all(
+    leg: &Leg,
+    keys: &[String],
+    asks: &[Ask<'_>],
+    counts: bool,
+) -> Result<Vec<i64>, Error> {
+    let cost = asks.first().map_or(0, |ask| ask.cost);
+    let mut arguments = vec![cost.to_string(), u8::from(counts).to_string()];
+    for ask in asks {
+        arguments.extend(numbers(ask.rule));
+        arguments.push(u8::from(ask.shadow).to_string());
+    }
+    let arguments: Vec<&[u8]> = arguments.iter().map(String::as_bytes).collect();
+    leg.script(Lane::Removals, &SCRIPTS.check, keys, &arguments)
+        .await
 }
 
 pub(super) async fn refund(
