@@ -12,6 +12,7 @@ mod cluster;
 mod fault;
 mod lua;
 mod routes;
+mod sentinel;
 mod slots;
 pub(crate) mod subscribe;
 mod supervise;

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, RedisResult, Value, cmd,
+    AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, RedisError, RedisResult,
+    Value, cmd,
 };
 use tokio::time::timeout;
 
@@ -45,8 +46,11 @@ pub(super) async fn run(shared: Arc<Shared>, hub: Arc<HubCall>) {
         }
         let connection = unique();
         match connect(&shared, &hub, connection, failures).await {
-            Ok(stream) => {
-                let why = carry(&shared, &hub, connection, stream, &mut failures).await;
+            Ok((stream, at)) => {
+                let why = tokio::select! {
+                    why = carry(&shared, &hub, connection, stream, &mut failures) => why,
+                    why = hub.address.left(&at) => Some(why),
+                };
                 shared.table.lost(connection);
                 if let Some(why) = why {
                     tracing::warn!(
@@ -97,7 +101,7 @@ async fn connect(
     hub: &Arc<HubCall>,
     connection: u64,
     failures: u32,
-) -> Result<MultiplexedConnection, Error> {
+) -> Result<(MultiplexedConnection, ConnectionInfo), Error> {
     let patience = attempt_patience(shared.timeouts.connect, failures);
     let (to, listed) = (Arc::clone(hub), Arc::downgrade(shared));
     let config = AsyncConnectionConfig::new()
@@ -110,19 +114,26 @@ async fn connect(
             Ok::<_, redis::aio::SendError>(())
         });
     let attempt = async {
-        let client = Client::open(hub.address.info().clone())?;
-        client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+        let at = hub.address.locate(patience).await?;
+        let open = async {
+            let client = Client::open(at.clone())?;
+            client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+        };
+        let stream = tokio::select! {
+            stream = open => stream,
+            error = hub.address.left(&at) => return Err(error),
+        };
+        let stream = stream.map_err(|error| translate(&error, shared.timeouts.command))?;
+        Ok((stream, at))
     };
-    match timeout(patience, attempt).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(translate(&error, shared.timeouts.command)),
-        Err(_) => Err(Error::new(
+    timeout(patience, attempt).await.unwrap_or_else(|_| {
+        Err(Error::new(
             ErrorKind::Timeout,
             format!("no connection within {patience:?}"),
-        )),
-    }
+        ))
+    })
 }
 
 /// Called in the order of the wire.
