@@ -63,6 +63,8 @@ impl Scene {
 
     /// A change that one tells is seen by both, and cached by both.
     async fn is_coherent(&self) {
+        self.settles(&self.here).await;
+        self.settles(&self.there).await;
         for (writer, reader) in [(&self.here, &self.there), (&self.there, &self.here)] {
             for id in 0..MANY {
                 let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
@@ -289,11 +291,49 @@ async fn one_sentinel_of_three_may_be_away() {
     service.sentinels()[0].kill();
     let began = Instant::now();
     let scene = Scene::over(&service).await;
-    println!("ready after {:?}", began.elapsed());
+    println!("without one: ready after {:?}", began.elapsed());
     service.servers()[0].kill();
     let elected = fails_over(&service, 1).await;
     scene.is_coherent().await;
     assert_eq!(connections(&service.servers()[elected]), 2);
+}
+
+/// They take a connection and say nothing.
+#[tokio::test]
+async fn sentinels_that_are_stuck_are_done_without() {
+    let service = RedisSentinels::start(0, 3);
+    let mut paused = Vec::new();
+    for stuck in 0..2 {
+        paused.push(service.sentinels()[stuck].pause());
+        let began = Instant::now();
+        let builder = level_two().redis(service.url()).budget(PATIENCE);
+        let user = Service::with(builder.require_connection()).await;
+        user.heals(1).await;
+        println!("without {}: ready after {:?}", stuck + 1, began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_that_has_ended_leaves_the_sentinels_alone() {
+    let service = RedisSentinels::start(0, 1);
+    let sentinel = &service.sentinels()[0];
+    let clients = || {
+        let clients: String = sentinel.command(&["CLIENT", "LIST", "TYPE", "normal"]);
+        // One of them asks.
+        clients.lines().count() - 1
+    };
+    for shut_down in [true, false] {
+        let builder = level_two().redis(service.url()).budget(PATIENCE);
+        let user = Service::with(builder.require_connection()).await;
+        assert_eq!(clients(), 1, "it keeps a connection");
+        if shut_down {
+            user.runtime.shutdown(PATIENCE).await;
+            let gone = eventually("it is gone", PATIENCE, async || clients() == 0);
+            gone.await;
+        }
+        drop(user);
+        eventually("it is gone", PATIENCE, async || clients() == 0).await;
+    }
 }
 
 /// Who is connected needs no sentinel.

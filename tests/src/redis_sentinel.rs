@@ -26,10 +26,10 @@ impl RedisSentinels {
         // A replica has its copy at once.
         let delay = ["--repl-diskless-sync-delay", "0"];
         let primary = RedisServer::start_with(&delay);
-        let of = format!("127.0.0.1 {}", primary.port());
+        let port = primary.port().to_string();
         let mut servers = vec![primary];
         for _ in 0..replicas {
-            let arguments = [&delay[..], &["--replicaof", &of]].concat();
+            let arguments = [&delay[..], &["--replicaof", "127.0.0.1", &port]].concat();
             servers.push(RedisServer::start_with(&arguments));
         }
         for replica in &servers[1..] {
@@ -41,7 +41,7 @@ impl RedisSentinels {
         let service = Self::SERVICE;
         let quorum = sentinels / 2 + 1;
         let config = format!(
-            "sentinel monitor {service} {of} {quorum}\n\
+            "sentinel monitor {service} 127.0.0.1 {port} {quorum}\n\
              sentinel down-after-milliseconds {service} 500\n\
              sentinel failover-timeout {service} 3000\n"
         );

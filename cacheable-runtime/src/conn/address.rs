@@ -135,7 +135,7 @@ impl Address {
             .set_protocol(ProtocolVersion::RESP3);
         // Small commands must not wait for the acknowledgement of others; a
         // peer that vanished is noticed by the kernel, too.
-        let keepalive = socket2::TcpKeepalive::new().with_time(std::time::Duration::from_secs(15));
+        let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(15));
         let tcp = TcpSettings::default()
             .set_nodelay(true)
             .set_keepalive(keepalive);
@@ -180,6 +180,13 @@ impl Address {
         match &self.sentinels {
             Some(sentinels) => sentinels.follow().await,
             None => std::future::pending().await,
+        }
+    }
+
+    /// Nobody waits for that any more.
+    pub(super) fn close(&self) {
+        if let Some(sentinels) = &self.sentinels {
+            sentinels.close();
         }
     }
 

@@ -58,6 +58,7 @@ impl Supervisor {
             // Beside it: sentinels that are slow hold nothing up.
             () = self.address.follow() => {}
         }
+        self.address.close();
         self.publish.send_replace(State::Closed);
         self.shared.listener.lost();
     }

@@ -8,6 +8,7 @@
 
 mod url;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub(super) struct Sentinels {
     service: String,
     asked: Vec<Sentinel>,
     known: watch::Sender<Option<Known>>,
+    /// No connection is kept any more.
+    closed: AtomicBool,
 }
 
 struct Sentinel {
@@ -76,6 +79,7 @@ impl Sentinels {
             service,
             asked: sentinels.into_iter().map(sentinel).collect(),
             known: watch::channel(None).0,
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -90,8 +94,11 @@ impl Sentinels {
         for number in 0..self.asked.len() {
             let all = Arc::clone(self);
             asked.spawn(async move {
-                let answer = all.asked[number].ask(&all.service, patience);
-                let answer = timeout(patience, answer).await;
+                let sentinel = &all.asked[number];
+                let answer = timeout(patience, sentinel.ask(&all.service, patience)).await;
+                if all.closed.load(Ordering::SeqCst) {
+                    sentinel.part();
+                }
                 answer.unwrap_or(Err(Silence::Away))
             });
         }
@@ -174,6 +181,14 @@ impl Sentinels {
         )
     }
 
+    /// Nobody follows them any more.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for sentinel in &self.asked {
+            sentinel.part();
+        }
+    }
+
     /// Why there is no primary.
     fn nobody(&self, silent: Vec<Silence>) -> Error {
         let mut unknown = false;
@@ -227,6 +242,11 @@ impl Sentinel {
         };
         let (connection, answers) = open.await.map_err(|error| silence(&error))?;
         self.keep(connection, answers)
+    }
+
+    /// Keeps no connection until it is asked again.
+    fn part(&self) {
+        drop(lock(&self.connection).take());
     }
 
     fn keep(
