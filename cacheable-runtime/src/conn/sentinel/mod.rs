@@ -19,7 +19,7 @@ use redis::{
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::fault::code;
 use crate::error::{Error, ErrorKind};
@@ -66,6 +66,9 @@ enum Silence {
     Away,
 }
 
+/// How long the other sentinels have after the first that names a primary.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// How long after an answer the sentinels are asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -83,8 +86,9 @@ impl Sentinels {
         }
     }
 
-    /// The host and port of the primary. `patience`: how long the answers of
-    /// most sentinels are waited for; then those count that have come.
+    /// The host and port of the primary. `patience`: how long an answer is
+    /// waited for. Once most have answered it is settled, or a moment after
+    /// the first.
     pub(super) async fn locate(
         self: &Arc<Self>,
         patience: Duration,
@@ -103,9 +107,13 @@ impl Sentinels {
             });
         }
         let (mut named, mut silent) = (Vec::new(), Vec::new());
-        while let Some(answer) = asked.join_next().await {
+        let mut end = began + patience;
+        while let Ok(Some(answer)) = timeout_at(end.into(), asked.join_next()).await {
             match answer {
-                Ok(Ok(primary)) => named.push(primary),
+                Ok(Ok(primary)) => {
+                    named.push(primary);
+                    end = end.min(Instant::now() + GRACE);
+                }
                 Ok(Err(silence)) => silent.push(silence),
                 Err(_) => silent.push(Silence::Away),
             }
