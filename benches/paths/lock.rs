@@ -81,8 +81,10 @@ impl ByHand {
 
     async fn unlock(&self, key: &str, owner: &str) {
         let mut unlock = self.unlock.key(key);
-        let unlocked = unlock.arg(owner).invoke_async(&mut self.connection.clone());
-        let _: u64 = unlocked.await.expect("the server answers");
+        unlock.arg(owner);
+        let unlocked: redis::RedisResult<u64> =
+            unlock.invoke_async(&mut self.connection.clone()).await;
+        unlocked.expect("the server answers");
     }
 
     async fn lock_and_unlock(&self, number: u64) {

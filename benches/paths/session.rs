@@ -120,7 +120,7 @@ impl World {
             ids.push(record.id);
             let user = format!("user-{number}");
             let session = sessions.create(&user, &Data::new(number), TTL).await;
-            tokens.push(session.expect("the server answers").token().clone());
+            tokens.push(session.expect("the server answers").token.clone());
         }
         Box::leak(Box::new(Self {
             connection,

@@ -63,6 +63,10 @@ pub enum ErrorKind {
     Conflict,
     /// A lock was lost before the work under it was done.
     LockLost,
+    /// A subscriber was too slow for its queue, which was set to close then.
+    Lagged,
+    /// Fewer replicas than asked for have acknowledged a write.
+    Replicas,
     /// The runtime has been shut down.
     ShutDown,
 }

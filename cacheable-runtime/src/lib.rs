@@ -17,6 +17,12 @@ mod key;
     allow(dead_code, reason = "for a store elsewhere")
 )]
 mod local;
+// Without a server there is none to tell of itself.
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "for a store elsewhere")
+)]
+mod monitor;
 mod observe;
 mod pattern;
 mod policy;
@@ -46,13 +52,30 @@ pub use codec::fuzzing as __fuzz;
 pub use codec::{CodecChoice, CodecId};
 pub use error::{Error, ErrorKind};
 pub use key::{IntoKey, Key};
+pub use monitor::{
+    BigKey, BigKeys, BigKeysReport, CacheStats, ClientStats, CommandStats, Finding, MemoryLimit,
+    MemoryStats, Monitor, NodeStats, PersistenceStats, ReplicationStats, Reset, ServerChanges,
+    ServerCounters, ServerStats, SlowCommand, SlowLog, Stats, Thresholds, Unavailable,
+};
 pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
-pub use primitives::limiter::RateLimiter;
-pub use primitives::lock::Locks;
-pub use primitives::pubsub::PubSub;
-pub use primitives::session::Sessions;
+#[cfg(feature = "tower")]
+pub use primitives::limiter::tower::{
+    DenyWith, EmptyBody, Problem, RateLimitFuture, RateLimitLayer, RateLimitService, Respond,
+};
+pub use primitives::limiter::{
+    Algorithm, Decision, Decisions, OnFailure, RateCounts, RateLimiter, RatePolicy,
+    RatePolicyBuilder, Source,
+};
+pub use primitives::lock::{HeldLock, LockGuard, LockRequest, Locks, OnLost, Release};
+pub use primitives::pubsub::durable::{
+    Durable, DurableEvent, DurableSubscription, MessageId, StartAt,
+};
+pub use primitives::pubsub::{Event, Listener, Overflow, PubSub, Subscriber, Subscription};
+#[cfg(feature = "tower-sessions")]
+pub use primitives::session::TowerSessions;
+pub use primitives::session::{Session, SessionData, SessionInfo, SessionToken, Sessions};
 pub use runtime::{Builder, MIB, Probe, ProbeReport, Runtime};
 pub use time::ManualClock;
 

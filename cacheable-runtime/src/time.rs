@@ -22,11 +22,42 @@ pub(crate) enum Clock {
 pub(crate) struct ProcessClock {
     started: Instant,
     /// The same moment, on the clock of the system's timer.
-    coarse: coarsetime::Instant,
+    coarse: Coarse,
     /// Epoch milliseconds at `started`, in the store's reckoning.
     epoch_at_start: AtomicI64,
     /// Whether a server has told its time.
     followed: AtomicBool,
+}
+
+/// The clock of the system's timer, where there is one, since some moment.
+#[derive(Debug)]
+struct Coarse(u64);
+
+impl Coarse {
+    fn start() -> Self {
+        Self(Self::now())
+    }
+
+    /// Milliseconds since the start.
+    #[inline]
+    fn elapsed(&self) -> Millis {
+        Self::now().saturating_sub(self.0)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[inline]
+    fn now() -> Millis {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+        // Neither is negative: it counts from the start of the machine.
+        now.tv_sec.cast_unsigned() * 1000 + (now.tv_nsec / 1_000_000).cast_unsigned()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn now() -> Millis {
+        use once_cell::sync::Lazy;
+        static FIRST: Lazy<Instant> = Lazy::new(Instant::now);
+        u64::try_from(FIRST.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// An answer that took longer says too little about when it was given.
@@ -48,7 +79,7 @@ impl Clock {
             .unwrap_or_default();
         Self::Process(Arc::new(ProcessClock {
             started: Instant::now(),
-            coarse: coarsetime::Instant::now(),
+            coarse: Coarse::start(),
             epoch_at_start: AtomicI64::new(signed(since_epoch)),
             followed: AtomicBool::new(false),
         }))
@@ -86,7 +117,7 @@ impl Clock {
     pub(crate) fn moment(&self) -> Moment {
         match self {
             Self::Process(clock) => {
-                let monotonic = clock.coarse.elapsed().as_millis();
+                let monotonic = clock.coarse.elapsed();
                 let epoch = clock.epoch_at_start.load(Ordering::Relaxed);
                 Moment {
                     now: monotonic.saturating_add_signed(epoch),
@@ -108,7 +139,7 @@ impl Clock {
                 let ago = u64::try_from(moment.elapsed().as_millis()).unwrap_or(u64::MAX);
                 let ahead = moment.saturating_duration_since(Instant::now()).as_millis();
                 let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
-                let now = clock.coarse.elapsed().as_millis();
+                let now = clock.coarse.elapsed();
                 now.saturating_sub(ago).saturating_add(ahead)
             }
             Self::Manual(clock) => clock.now(),

@@ -31,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("primitives", &["codec", "conn", "error", "sync", "time"]),
+    ("monitor", &["conn", "error", "observe", "sync", "time"]),
     ("config", &["error"]),
     (
         "runtime",
@@ -41,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "conn",
             "error",
             "local",
+            "monitor",
             "observe",
             "policy",
             "primitives",
@@ -242,7 +244,8 @@ fn only_conn_and_the_redis_store_name_the_client() {
     for (name, source) in sources("cacheable-runtime/src/") {
         let allowed = name.contains("/conn/")
             || name.contains("/remote/redis/")
-            || name.contains("/primitives/") && name.contains("/redis");
+            || (name.contains("/primitives/") || name.contains("/monitor/"))
+                && name.contains("/redis");
         let named = source.lines().any(|line| line.starts_with("use redis::"));
         assert!(allowed || !named, "{name}");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cacheable_runtime::{Builder, Cache, ErrorKind, Policy, Runtime};
+use cacheable_runtime::{Builder, Cache, ErrorKind, Event, Policy, Runtime, Subscription};
 use cacheable_tests::{RedisSentinels, RedisServer, eventually};
 
 use crate::service::{Service, level_two};
@@ -158,6 +158,12 @@ fn connections(server: &RedisServer) -> usize {
     count
 }
 
+/// Connections that listen.
+fn listeners(server: &RedisServer) -> usize {
+    let clients: String = server.command(&["CLIENT", "LIST", "TYPE", "pubsub"]);
+    clients.lines().count()
+}
+
 async fn required(url: String) -> cacheable_runtime::Error {
     let builder: Builder = level_two().redis(url).require_connection();
     builder.build().await.unwrap_err()
@@ -267,14 +273,11 @@ async fn a_primary_that_only_we_can_reach_is_left() {
     let callers = scene.callers();
     let (old, new) = (&service.servers()[0], RedisServer::start());
     assert_eq!(connections(old), 2);
-    let sentinel = &service.sentinels()[0];
-    let name = RedisSentinels::SERVICE;
-    sentinel.command::<()>(&["SENTINEL", "REMOVE", name]);
-    // Nobody is named for a while: all stay where they are.
+    service.names_nobody();
+    // All stay where they are.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(connections(old), 2);
-    let port = new.port().to_string();
-    sentinel.command::<()>(&["SENTINEL", "MONITOR", name, "127.0.0.1", &port, "1"]);
+    service.names(&new);
     eventually("both have gone there", PATIENCE, async || {
         connections(&new) == 2 && connections(old) == 0
     })
@@ -283,6 +286,61 @@ async fn a_primary_that_only_we_can_reach_is_left() {
     assert_eq!(role[0], redis::Value::BulkString(b"master".to_vec()));
     callers.end().await;
     scene.is_coherent().await;
+}
+
+/// With nothing lost on the way: no connection breaks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_is_heard_on_the_new_primary() {
+    let service = RedisSentinels::start(0, 1);
+    let scene = Scene::over(&service).await;
+    let mut heard = scene.here.pubsub().subscribe::<u32>("news").await.unwrap();
+    let publisher = scene.there.pubsub();
+    publisher.publish("news", &1).await.unwrap();
+    let next = async |heard: &mut Subscription<u32>| {
+        let next = tokio::time::timeout(PATIENCE, heard.next()).await;
+        next.expect("it comes in time").expect("it goes on")
+    };
+    match next(&mut heard).await {
+        Event::Message { message, .. } => assert_eq!(message, 1),
+        other => panic!("{other:?} instead of a message"),
+    }
+    // Longer than what is said of a gap may be too early by.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (old, new) = (&service.servers()[0], RedisServer::start());
+    let moved = Instant::now();
+    service.names(&new);
+    eventually("all have gone there", PATIENCE, async || {
+        connections(&new) == 2 && listeners(&new) == 1 && listeners(old) == 0
+    })
+    .await;
+    match next(&mut heard).await {
+        Event::Gap { since, .. } => assert!(since <= moved, "{:?}", since - moved),
+        other => panic!("{other:?} instead of a gap"),
+    }
+    scene.settles(&scene.there).await;
+    assert_eq!(publisher.publish("news", &2).await.unwrap(), 1);
+    match next(&mut heard).await {
+        Event::Message { message, .. } => assert_eq!(message, 2),
+        other => panic!("{other:?} instead of a message"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_is_taken_from_the_new_primary() {
+    let service = Arc::new(RedisSentinels::start(2, 1));
+    let scene = Scene::over(&service).await;
+    let failover = ["SENTINEL", "FAILOVER", RedisSentinels::SERVICE];
+    service.sentinels()[0].command::<()>(&failover);
+    let elected = fails_over(&service, 0).await;
+    scene.settles(&scene.here).await;
+    // Replicas are asked for over a connection for this alone.
+    let locks = scene.here.locks();
+    let lock = locks.lock("stock").wait_replicas(1, PATIENCE);
+    let held = lock.acquire().await.unwrap();
+    let server = &service.servers()[elected];
+    let keys: Vec<String> = server.command(&["KEYS", "*lock:*"]);
+    assert!(!keys.is_empty(), "it is there");
+    held.release().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 //! was logged.
 
 mod ages;
+mod faketime;
 mod ledger;
 mod log;
 mod proxy;
@@ -14,6 +15,7 @@ mod wait;
 mod workers;
 
 pub use ages::Ages;
+pub use faketime::FakeTime;
 pub use ledger::{Ledger, monotonic};
 pub use log::{Log, Taking, say};
 pub use proxy::{Of, Proxy, Seen};

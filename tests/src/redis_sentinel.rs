@@ -112,6 +112,31 @@ impl RedisSentinels {
         found.expect("it is one of them")
     }
 
+    /// Has the only sentinel forget the service.
+    pub fn names_nobody(&self) {
+        self.sentinels[0].command::<()>(&["SENTINEL", "REMOVE", Self::SERVICE]);
+    }
+
+    /// Has the only sentinel name a server as the primary, which the one of
+    /// before is not told.
+    pub fn names(&self, server: &RedisServer) {
+        let ask = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::SERVICE];
+        let named: Option<(String, u16)> = self.sentinels[0].command(&ask);
+        if named.is_some() {
+            self.names_nobody();
+        }
+        let port = server.port().to_string();
+        let monitor = [
+            "SENTINEL",
+            "MONITOR",
+            Self::SERVICE,
+            "127.0.0.1",
+            &port,
+            "1",
+        ];
+        self.sentinels[0].command::<()>(&monitor);
+    }
+
     /// Waits until a sentinel names another primary than the one of the
     /// beginning, and returns its number.
     pub fn fails_over(&self, sentinel: usize) -> usize {

@@ -49,16 +49,20 @@ impl RedisServer {
 
     /// Starts a server with further arguments, such as `&["--maxmemory", "1mb"]`.
     pub fn start_with(arguments: &[&str]) -> Self {
-        Self::launch(arguments, None)
+        Self::start_program(program(), arguments)
+    }
+
+    /// Starts a program that becomes a server.
+    pub(crate) fn start_program(program: PathBuf, arguments: &[&str]) -> Self {
+        Self::launch(program, arguments, None)
     }
 
     /// Starts a sentinel with what its file says.
     pub(crate) fn start_sentinel(config: String) -> Self {
-        Self::launch(&["--sentinel"], Some(config))
+        Self::launch(program(), &["--sentinel"], Some(config))
     }
 
-    fn launch(arguments: &[&str], config: Option<String>) -> Self {
-        let program = program();
+    fn launch(program: PathBuf, arguments: &[&str], config: Option<String>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         let cluster = arguments
@@ -311,7 +315,7 @@ fn connect(url: &str) -> redis::RedisResult<Connection> {
     Ok(connection)
 }
 
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     if let Some(program) = env::var_os("CACHEABLE_REDIS_SERVER") {
         return program.into();
     }

@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::redis_server::RedisServer;
 
 /// A process with a runtime of its own on a server; see the binary `worker`
@@ -64,6 +66,24 @@ impl Worker {
         let line = self.lines.recv_timeout(duration + PATIENCE);
         let line = line.unwrap_or_else(|error| panic!("a worker does not answer: {error}"));
         Answer::of(&line)
+    }
+
+    /// Stops it in its tracks, until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw);
+        let id = id.expect("it has an id");
+        kill_process(id, signal).expect("the process lives");
     }
 
     /// Ends it at once, as a crash would.

@@ -18,6 +18,7 @@ mod guarded;
 mod hidden;
 #[cfg(feature = "json")]
 mod json;
+mod message;
 mod msgpack;
 mod place;
 mod probe;
@@ -40,6 +41,7 @@ use serde::de::DeserializeOwned;
 use crate::{Error, ErrorKind};
 use fingerprint::TypeInfo;
 pub(crate) use hidden::{Hidden, hidden, none};
+pub(crate) use message::message;
 use place::{Fault, Rules};
 use sink::Sink;
 

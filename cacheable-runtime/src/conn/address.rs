@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::io::tcp::{TcpSettings, socket2};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
@@ -172,6 +172,13 @@ impl Address {
             Some(sentinels) => sentinels.left(info.addr()).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Until when what was located was the primary for sure. `None`: there are
+    /// no sentinels, and it is the server in any case.
+    pub(super) fn named(&self, info: &ConnectionInfo) -> Option<Instant> {
+        let sentinels = self.sentinels.as_ref()?;
+        sentinels.named(info.addr())
     }
 
     /// Keeps asking sentinels where the server is, for who waits until it is

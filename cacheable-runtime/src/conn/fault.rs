@@ -134,7 +134,9 @@ pub(super) fn code(error: &RedisError) -> Option<&str> {
         return Some(code);
     };
     let inner = wrapped.split_whitespace().find_map(|word| {
-        let word = word.strip_prefix('-')?;
+        // An error of a command, other than one of the script itself, has lost
+        // its sign.
+        let word = word.strip_prefix('-').unwrap_or(word);
         ADVICE.iter().find(|(known, _)| *known == word)
     });
     inner.map_or(Some(code), |(known, _)| Some(known))
@@ -184,6 +186,10 @@ mod tests {
             (
                 "-ERR Error running script (call to f_0): @user_script:1: -READONLY no\r\n",
                 "READONLY",
+            ),
+            (
+                "-ERR Error running script (call to f_0): @user_script:20: WRONGTYPE Operation\r\n",
+                "WRONGTYPE",
             ),
             ("-ERR Error running script (call to f_0): x\r\n", "ERR"),
         ] {

@@ -9,6 +9,7 @@
 pub(crate) mod address;
 mod breaker;
 mod cluster;
+mod dedicated;
 mod fault;
 mod lua;
 mod routes;

@@ -47,6 +47,25 @@ impl Routes {
         })
     }
 
+    /// The way of what any node of a cluster takes: that of the key, as long as
+    /// it is open.
+    pub(crate) fn any(&self, key: &str) -> Result<Leg, Error> {
+        let own = self.of(key);
+        let Self::Cluster(cluster) = self else {
+            return own;
+        };
+        if own.as_ref().is_ok_and(|leg| leg.link.trouble().is_none()) {
+            return own;
+        }
+        match cluster.topology().links_up().pop() {
+            Some(link) => Ok(Leg {
+                link,
+                late: Some(cluster.late()),
+            }),
+            None => own,
+        }
+    }
+
     /// The ways of several keys. A node of a cluster takes keys of one slot in
     /// one command. Keys that nobody serves are left out, and said.
     pub(crate) fn groups<K: AsRef<[u8]>>(&self, keys: &[K]) -> (Vec<Group>, Option<Error>) {
@@ -124,6 +143,14 @@ impl Routes {
     /// Whether it is the nodes of a cluster.
     pub(crate) fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
+    }
+
+    /// The ways to every server, also to those that are away.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        match self {
+            Self::One(link) => vec![Arc::clone(link)],
+            Self::Cluster(cluster) => cluster.topology().all_links(),
+        }
     }
 
     /// The address, without its secrets.

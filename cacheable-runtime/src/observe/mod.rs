@@ -120,6 +120,13 @@ macro_rules! counters {
             }
         }
 
+        impl MethodCounts {
+            /// What happened after `earlier`, which was counted before these.
+            pub fn since(self, earlier: Self) -> Self {
+                Self { $($field: self.$field.saturating_sub(earlier.$field),)+ }
+            }
+        }
+
         impl std::ops::Add for MethodCounts {
             type Output = Self;
             fn add(self, other: Self) -> Self {
@@ -176,6 +183,35 @@ counters! {
     invalidation_errors by invalidation_failed;
 }
 
+impl MethodCounts {
+    /// Calls that were answered with what was kept.
+    pub fn hits(&self) -> u64 {
+        self.hits_local + self.hits_remote + self.hits_stale
+    }
+
+    /// Hits and misses. A call that joined another's is not counted again: it
+    /// got what that one got.
+    pub fn reads(&self) -> u64 {
+        self.hits() + self.misses
+    }
+
+    /// How many of the reads were hits, from 0 to 1; `None` without reads.
+    ///
+    /// ```
+    /// use cacheable_runtime::MethodCounts;
+    ///
+    /// let mut counts = MethodCounts::default();
+    /// assert_eq!(counts.hit_rate(), None);
+    /// counts.hits_local = 3;
+    /// counts.misses = 1;
+    /// assert_eq!(counts.hit_rate(), Some(0.75));
+    /// ```
+    pub fn hit_rate(&self) -> Option<f64> {
+        let reads = self.reads();
+        (reads > 0).then(|| self.hits() as f64 / reads as f64)
+    }
+}
+
 impl Counters {
     /// A body has run for so long.
     #[cfg_attr(
@@ -224,6 +260,20 @@ impl Observation {
         self.methods
             .iter()
             .map(|(label, counts)| (label.as_str(), *counts))
+    }
+
+    /// What happened after `earlier`, an observation of the same runtime.
+    /// Methods that were not called in between are left out.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let methods = self.methods.iter().map(|(label, counts)| {
+            let counts = counts.since(earlier.method(label));
+            (label.clone(), counts)
+        });
+        Self {
+            methods: methods
+                .filter(|(_, counts)| *counts != MethodCounts::default())
+                .collect(),
+        }
     }
 
     /// All methods together.

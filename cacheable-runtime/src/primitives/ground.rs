@@ -83,9 +83,11 @@ impl Ground {
     pub(crate) async fn close(&self, deadline: Duration) {
         #[cfg(feature = "redis")]
         if let Some(server) = &self.server {
+            self.locks.close(deadline).await;
             server.subscriptions.close(deadline).await;
         }
         #[cfg(not(feature = "redis"))]
         let _ = deadline;
+        self.messages.close();
     }
 }

@@ -17,6 +17,7 @@ use crate::conn::subscribe::Subscriptions;
 use crate::conn::{Cluster, Greeting, Link, Routes, Timeouts};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Local, LocalSettings};
+use crate::monitor::Ending;
 #[cfg(feature = "redis")]
 use crate::primitives::Server as Fleet;
 use crate::primitives::{Ground, Patience};
@@ -321,6 +322,7 @@ impl Builder {
         );
         Runtime {
             ground,
+            ending: Ending::default(),
             engine: self.engine(local, Arc::new(store), clock, false),
             #[cfg(feature = "redis")]
             routes: None,
@@ -380,6 +382,7 @@ impl Builder {
         let built = Arc::new(self.clone());
         Ok(Runtime {
             ground,
+            ending: Ending::default(),
             engine: self.engine(local, Arc::new(store), clock, true),
             routes: Some(routes),
             built,

@@ -1,6 +1,7 @@
 //! The runtime: what is built once and installed when a service starts.
 
 mod builder;
+mod figures;
 mod probe;
 
 use std::borrow::Borrow;
@@ -15,6 +16,7 @@ use crate::cache::handle::Cache;
 #[cfg(feature = "redis")]
 use crate::conn::Routes;
 use crate::error::{Error, ErrorKind};
+use crate::monitor::Ending;
 use crate::observe::Observation;
 use crate::primitives::Ground;
 use crate::primitives::limiter::RateLimiter;
@@ -42,6 +44,7 @@ pub use probe::{Probe, ProbeReport};
 pub struct Runtime {
     pub(crate) engine: Engine,
     ground: Arc<Ground>,
+    ending: Ending,
     #[cfg(feature = "redis")]
     routes: Option<Arc<Routes>>,
     /// How it was built, for another one like it.
@@ -188,6 +191,7 @@ impl Runtime {
     /// [`ErrorKind::ShutDown`]. The embedded store has nothing to close and
     /// stays usable.
     pub async fn shutdown(&self, deadline: Duration) {
+        self.ending.now();
         #[cfg(feature = "redis")]
         if let Some(routes) = &self.routes {
             // When loads outlive the deadline there is nothing more to wait for.
@@ -204,6 +208,7 @@ impl Runtime {
             return;
         }
         drop(tokio::time::timeout(deadline, self.engine.idle()).await);
+        self.ground.close(deadline).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cacheable_runtime::{Error, Policy, Runtime, cacheable};
 use tracing_subscriber::filter::LevelFilter;
@@ -14,8 +14,11 @@ async fn main() -> ExitCode {
     match words[..] {
         ["from-env", argument] => from_env(argument).await,
         ["hold", key] => hold(key).await,
+        ["limit", url, namespace] => limit(url, namespace).await,
         _ => {
-            eprintln!("usage: child from-env <argument> | child hold <key>");
+            eprintln!(
+                "usage: child from-env <argument> | child hold <key> | child limit <url> <namespace>"
+            );
             ExitCode::from(2)
         }
     }
@@ -75,4 +78,26 @@ async fn hold(key: &str) -> ! {
     // Its parent ends it.
     let ended = runtime.cache().get_or_load(key, policy, never).await;
     panic!("a load that never ends has ended: {ended:?}");
+}
+
+/// Makes twenty calls under a limit of ten a minute, and says how many were
+/// allowed, when there will be more, and what time it is here.
+async fn limit(url: &str, namespace: &str) -> ExitCode {
+    let builder = Runtime::builder().redis(url).namespace(namespace);
+    let builder = builder.budget(Duration::from_secs(30));
+    let runtime = builder.build().await.expect("the address is right");
+    let seconds = |time: SystemTime| {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH);
+        since.expect("it is later than 1970").as_secs()
+    };
+    let (mut allowed, mut reset) = (0, 0);
+    for _ in 0..20 {
+        let limiter = runtime.rate_limiter();
+        let decision = limiter.check("shared", 10, Duration::from_secs(60)).await;
+        let decision = decision.expect("the server is there");
+        allowed += u64::from(decision.allowed);
+        reset = seconds(decision.reset_at);
+    }
+    println!("{allowed} {reset} {}", seconds(SystemTime::now()));
+    ExitCode::SUCCESS
 }

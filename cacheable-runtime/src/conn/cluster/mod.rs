@@ -338,6 +338,14 @@ impl Topology {
         Ok(Arc::clone(&node.link))
     }
 
+    /// The links, also those that are away.
+    pub(super) fn all_links(&self) -> Vec<Arc<Link>> {
+        self.nodes
+            .iter()
+            .map(|node| Arc::clone(&node.link))
+            .collect()
+    }
+
     /// The links that can be used now.
     pub(super) fn links_up(&self) -> Vec<Arc<Link>> {
         let links = self.nodes.iter().map(|node| &node.link);

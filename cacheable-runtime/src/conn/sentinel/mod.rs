@@ -54,6 +54,10 @@ struct Known {
     primary: Primary,
     /// When the sentinels were asked for it.
     asked: Instant,
+    /// When most of them named it last.
+    sure: Instant,
+    /// The same of the one before it.
+    before: Option<Instant>,
 }
 
 /// Why a sentinel named nobody.
@@ -68,6 +72,10 @@ enum Silence {
 
 /// How long the other sentinels have after the first that names a primary.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a sentinel may not know of a failover that another one has led:
+/// they tell one another every two seconds.
+const HEARSAY: Duration = Duration::from_secs(2);
 
 /// How long after an answer the sentinels are asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -150,9 +158,25 @@ impl Sentinels {
                     "the sentinels name the primary"
                 );
             }
-            if !late {
-                *known = Some(Known { primary, asked });
+            if late {
+                return false;
             }
+            let all_agree = named
+                .iter()
+                .all(|one| one.is_at(&primary.host, primary.port));
+            let is_sure = all_agree && is_most(named.len(), self.asked.len());
+            let (sure, before) = match known.take() {
+                Some(known) if moved => (asked, Some(known.sure)),
+                Some(known) if is_sure => (asked, known.before),
+                Some(known) => (known.sure, known.before),
+                None => (asked, None),
+            };
+            *known = Some(Known {
+                primary,
+                asked,
+                sure,
+                before,
+            });
             moved
         });
         place.expect("it was just settled")
@@ -187,6 +211,24 @@ impl Sentinels {
             ErrorKind::Topology,
             "the sentinels name another server as the primary",
         )
+    }
+
+    /// Until when a server was the primary for sure.
+    pub(super) fn named(&self, at: &ConnectionAddr) -> Option<Instant> {
+        let known = self.known.borrow();
+        let known = known.as_ref()?;
+        let is_it = match at {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                known.primary.is_at(host, *port)
+            }
+            _ => false,
+        };
+        let named = if is_it {
+            known.sure
+        } else {
+            known.before.unwrap_or(known.sure)
+        };
+        Some(named.checked_sub(HEARSAY).unwrap_or(named))
     }
 
     /// Nobody follows them any more.

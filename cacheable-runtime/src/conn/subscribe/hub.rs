@@ -4,23 +4,24 @@
 //! confirmation that comes meanwhile belongs to what was said. The heartbeat
 //! finds out a network that has gone silent.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, RedisError, RedisResult,
     Value, cmd,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::super::fault::{code, is_about_the_server, is_elsewhere, translate};
 use super::super::supervise::{attempt_patience, backoff};
-use super::table::HubCall;
+use super::table::{Changes, HubCall};
 use super::{Kind, Shared, Topic};
 use crate::error::{Error, ErrorKind};
-use crate::sync::unique;
+use crate::sync::{lock, unique};
 
 /// How often an idle connection is asked whether it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -35,23 +36,37 @@ const BATCH: usize = 128;
 const RETRY: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(shared: Arc<Shared>, hub: Arc<HubCall>) {
+    tokio::select! {
+        // Whatever is under way is dropped, and the connection with it.
+        () = shared.table.closing() => {}
+        () = keep_up(&shared, &hub) => {}
+    }
+    lock(&hub.carried).clear();
+    // It has left already, unless this is the end of all.
+    shared.table.leaves(&hub);
+    shared.table.has_settled();
+}
+
+async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
     let place = hub.address.shown();
     let mut failures = 0_u32;
     loop {
-        if shared.table.is_closed() || shared.table.is_idle(place, false) {
-            if shared.table.is_idle(place, true) {
-                return;
-            }
-            continue;
+        if shared.table.leaves(hub) {
+            return;
         }
         let connection = unique();
-        match connect(&shared, &hub, connection, failures).await {
+        match connect(shared, hub, connection, failures).await {
             Ok((stream, at)) => {
+                // Until it has answered.
+                failures = failures.saturating_add(1);
+                hub.is_at(&at);
                 let why = tokio::select! {
-                    why = carry(&shared, &hub, connection, stream, &mut failures) => why,
+                    why = carry(shared, hub, connection, stream, &mut failures) => why,
                     why = hub.address.left(&at) => Some(why),
                 };
-                shared.table.lost(connection);
+                shared.table.lost(connection, hub.sound_until());
+                lock(&hub.carried).clear();
+                shared.table.has_settled();
                 if let Some(why) = why {
                     tracing::warn!(
                         server = place,
@@ -66,27 +81,24 @@ pub(super) async fn run(shared: Arc<Shared>, hub: Arc<HubCall>) {
                 failures = failures.saturating_add(1);
             }
         }
-        if shared.table.is_closed() || shared.table.is_idle(place, false) {
-            continue;
+        if shared.table.leaves(hub) {
+            return;
         }
-        move_on(&shared, place);
+        move_on(shared, hub);
         // A server that goes away as soon as it is reached is left alone as one
         // that cannot be.
-        drop(timeout(backoff(failures), closed(&shared, &hub)).await);
-    }
-}
-
-/// Waits until nothing is wanted any more.
-async fn closed(shared: &Shared, hub: &HubCall) {
-    while !shared.table.is_closed() {
-        hub.changed.notified().await;
+        sleep(backoff(failures)).await;
     }
 }
 
 /// Has others carry what is served elsewhere by now.
-fn move_on(shared: &Arc<Shared>, place: &str) {
+fn move_on(shared: &Arc<Shared>, hub: &HubCall) {
+    if !shared.routes.is_cluster() {
+        return;
+    }
+    let place = hub.address.shown();
     let place_of = |topic: &Topic, from: &str| shared.routes.place_of(topic, Some(from));
-    for hub in shared.table.replace(place, place_of) {
+    for hub in shared.table.replace(place, hub.sound_until(), place_of) {
         shared.runtime.spawn(boxed(Arc::clone(shared), hub));
     }
 }
@@ -138,13 +150,14 @@ async fn connect(
 
 /// Called in the order of the wire.
 fn heard(shared: &Shared, hub: &HubCall, connection: u64, push: &PushInfo) {
+    hub.hears();
     let topic = |kind, name: &[u8]| Topic {
         kind,
         name: name.into(),
     };
     match (&push.kind, &*push.data) {
         (PushKind::Disconnection, _) => {
-            shared.table.lost(connection);
+            shared.table.lost(connection, hub.sound_until());
             hub.give_up(connection);
         }
         (PushKind::Subscribe, [Value::BulkString(name), ..]) => {
@@ -162,16 +175,8 @@ fn heard(shared: &Shared, hub: &HubCall, connection: u64, push: &PushInfo) {
                 .table
                 .confirmed(&topic(Kind::Sharded, name), connection);
         }
-        // Unasked, when its slot is moved. The client takes it for an answer to
-        // what it asked last, so nothing more is asked over this connection.
         (PushKind::SUnsubscribe, [Value::BulkString(name), ..]) => {
-            if shared
-                .table
-                .is_carried(&topic(Kind::Sharded, name), connection)
-            {
-                shared.table.lost(connection);
-                hub.give_up(connection);
-            }
+            left(shared, hub, connection, &topic(Kind::Sharded, name));
         }
         (PushKind::Message, [Value::BulkString(name), Value::BulkString(payload)]) => {
             hand_out(shared, &topic(Kind::Exact, name), connection, name, payload);
@@ -205,11 +210,34 @@ fn heard(shared: &Shared, hub: &HubCall, connection: u64, push: &PushInfo) {
     }
 }
 
+/// The server has ended a subscription. It does so unasked when the slot of a
+/// sharded channel is moved.
+fn left(shared: &Shared, hub: &HubCall, connection: u64, topic: &Topic) {
+    let asked_for = lock(&hub.leaving).take_if(|leaving| leaving == topic);
+    if asked_for.is_some() {
+        return;
+    }
+    if !shared.table.is_carried(topic, connection) {
+        return;
+    }
+    if hub.asking.load(Ordering::SeqCst) {
+        // The client takes it for the answer to what was asked last, so nothing
+        // more is asked over this connection.
+        shared.table.lost(connection, hub.sound_until());
+        hub.give_up(connection);
+    } else {
+        lock(&hub.carried).remove(topic);
+        shared.table.postponed(topic, connection, hub.sound_until());
+        shared.routes.is_outdated();
+        hub.changed.notify_one();
+    }
+}
+
 fn hand_out(shared: &Shared, topic: &Topic, connection: u64, channel: &[u8], payload: &[u8]) {
     // The lock is not held while they are told.
     if let Some(sinks) = shared.table.sinks(topic, connection) {
-        for (_, sink) in sinks.iter() {
-            sink.message(channel, payload);
+        for listed in sinks.iter() {
+            listed.sink.message(channel, payload);
         }
     }
 }
@@ -225,91 +253,119 @@ async fn carry(
 ) -> Option<Error> {
     let place = hub.address.shown();
     let patience = shared.timeouts.command;
-    let mut carried: HashSet<Topic> = HashSet::new();
     let mut idle = false;
     loop {
-        if shared.table.is_closed() {
-            return None;
-        }
         if hub.is_given_up(connection) {
             return Some(Error::new(ErrorKind::Unavailable, "the connection broke"));
         }
-        move_on(shared, place);
+        move_on(shared, hub);
+        let carried = lock(&hub.carried).clone();
         let changes = shared.table.changes(place, connection, &carried);
-        for batch in batches(&changes.unsubscribe) {
-            if let Err(error) = say(&mut stream, false, batch[0].kind, &batch).await {
-                return Some(translate(&error, patience));
-            }
-            for topic in &batch {
-                carried.remove(topic);
-            }
-        }
-        let mut elsewhere = false;
-        for batch in batches(&changes.subscribe) {
-            let kind = batch[0].kind;
-            let mut answer = say(&mut stream, true, kind, &batch).await;
-            let mut asked = vec![batch];
-            if asked[0].len() > 1 && answer.as_ref().is_err_and(is_answer) {
-                // Which of them it is about is found out one by one.
-                asked = asked[0].iter().map(|topic| vec![topic.clone()]).collect();
-                answer = Ok(());
-                for one in &asked {
-                    let alone = say(&mut stream, true, kind, one).await;
-                    elsewhere |= take(shared, connection, one, &alone);
-                    answer = answer.and(alone.or_else(|error| {
-                        if is_answer(&error) {
-                            Ok(())
-                        } else {
-                            Err(error)
-                        }
-                    }));
-                }
-            } else {
-                elsewhere |= take(shared, connection, &asked[0], &answer);
-            }
-            match answer {
-                Err(error) if !is_answer(&error) => return Some(translate(&error, patience)),
-                _ => carried.extend(asked.into_iter().flatten()),
-            }
-        }
+        let told = tell(shared, hub, connection, &mut stream, &changes).await;
+        let elsewhere = match told {
+            Ok(elsewhere) => elsewhere,
+            Err(error) => return Some(translate(&error, patience)),
+        };
+        shared.table.has_settled();
         // It has answered.
         *failures = 0;
         if elsewhere {
             shared.routes.is_outdated();
-            tokio::time::sleep(RETRY).await;
+            sleep(RETRY).await;
             hub.changed.notify_one();
         }
-        if carried.is_empty() && std::mem::replace(&mut idle, true) {
+        let empty = lock(&hub.carried).is_empty();
+        if empty && std::mem::replace(&mut idle, true) {
             return None;
         }
-        idle &= carried.is_empty();
+        idle &= empty;
         let pause = if idle { LINGER } else { HEARTBEAT };
         if timeout(pause, hub.changed.notified()).await.is_err()
-            && let Err(error) = cmd("PING").exec_async(&mut stream).await
+            && let Err(error) = asking(hub, cmd("PING").exec_async(&mut stream)).await
         {
-            return Some(translate(&error, patience));
+            // Behind many messages its answer may come late.
+            let alive = error.is_timeout() && hub.has_heard(patience);
+            if !alive {
+                return Some(translate(&error, patience));
+            }
         }
     }
 }
 
-/// What was subscribed to, by what came of it. `true`: some is elsewhere.
-fn take(shared: &Shared, connection: u64, topics: &[Topic], answer: &RedisResult<()>) -> bool {
-    let Err(error) = answer else {
-        return false;
-    };
-    if is_elsewhere(error) {
-        for topic in topics {
-            shared.table.postponed(topic, connection);
+/// Says all that has changed. `true`: some is served elsewhere.
+async fn tell(
+    shared: &Shared,
+    hub: &HubCall,
+    connection: u64,
+    stream: &mut MultiplexedConnection,
+    changes: &Changes,
+) -> RedisResult<bool> {
+    for batch in batches(&changes.unsubscribe) {
+        *lock(&hub.leaving) = batch.first().cloned();
+        match asking(hub, say(stream, false, batch[0].kind, &batch)).await {
+            // A node that does not serve the slot any more has ended it itself.
+            Err(error) if !is_answer(&error) => return Err(error),
+            _ => {}
         }
-        return true;
-    }
-    if is_answer(error) {
-        let why = translate(error, shared.timeouts.command);
-        for topic in topics {
-            shared.table.refused(topic, connection, &why);
+        *lock(&hub.leaving) = None;
+        let mut carried = lock(&hub.carried);
+        for topic in &batch {
+            carried.remove(topic);
         }
     }
-    false
+    shared.table.has_settled();
+    let mut elsewhere = false;
+    let mut batches = VecDeque::from(batches(&changes.subscribe));
+    while let Some(batch) = batches.pop_front() {
+        // Before it is: as soon as it is confirmed somebody may end it.
+        lock(&hub.carried).extend(batch.iter().cloned());
+        let Err(error) = asking(hub, say(stream, true, batch[0].kind, &batch)).await else {
+            continue;
+        };
+        if !is_answer(&error) {
+            return Err(error);
+        }
+        for topic in &batch {
+            lock(&hub.carried).remove(topic);
+        }
+        if batch.len() > 1 {
+            // Which of them it is about is found out one by one.
+            batches.extend(batch.into_iter().map(|topic| vec![topic]));
+        } else if is_elsewhere(&error) {
+            shared
+                .table
+                .postponed(&batch[0], connection, hub.sound_until());
+            elsewhere = true;
+        } else {
+            let why = refusal(&batch[0], &error, shared.timeouts.command);
+            shared.table.refused(&batch[0], connection, &why);
+        }
+    }
+    Ok(elsewhere)
+}
+
+async fn asking(hub: &HubCall, answer: impl Future<Output = RedisResult<()>>) -> RedisResult<()> {
+    let asked = Instant::now();
+    hub.asking.store(true, Ordering::SeqCst);
+    let answer = answer.await;
+    hub.asking.store(false, Ordering::SeqCst);
+    if answer.is_ok() {
+        hub.is_sound(asked);
+    }
+    answer
+}
+
+/// Why a server does not take a subscription, for those who asked for it.
+fn refusal(topic: &Topic, error: &RedisError, patience: Duration) -> Error {
+    // The text of an unknown command says no more than this.
+    if topic.kind == Kind::Sharded && code(error) == Some("ERR") {
+        return Error::new(
+            ErrorKind::Server,
+            "the server knows no sharded channels: use Redis 7 or later, or subscribe without \
+             `sharded`",
+        );
+    }
+    translate(error, patience)
 }
 
 /// The server has answered, so the connection is as well as before.

@@ -8,6 +8,8 @@
 
 mod hub;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,7 +51,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// From about now on nothing is heard; the connection is being made again.
     fn lost(&self) {}
 
-    /// It is heard again; what was published after `since` may be missing.
+    /// It is heard again. All that was published before `since` was heard; what
+    /// was published after it may be missing.
     fn gap(&self, since: Instant);
 
     /// Nothing will ever come: the runtime was shut down, or the server
@@ -142,6 +145,16 @@ impl Subscriptions {
 impl Drop for Subscriptions {
     fn drop(&mut self) {
         self.shared.table.close(&shut_down());
+    }
+}
+
+impl Subscribed {
+    /// Takes it off the list, and waits until the server has confirmed that if
+    /// it was the last one of its topic; for as long as `deadline`.
+    pub(crate) async fn end(self, deadline: Duration) {
+        let (shared, topic) = (Arc::clone(&self.shared), self.topic.clone());
+        drop(self);
+        drop(timeout(deadline, shared.table.without(&topic)).await);
     }
 }
 

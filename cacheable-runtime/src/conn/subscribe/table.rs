@@ -1,10 +1,12 @@
 //! Who listens to what, and over which connection.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use redis::ConnectionInfo;
 use tokio::sync::{Notify, watch};
 
 use super::super::address::Address;
@@ -15,8 +17,10 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(super) struct Table {
     inner: Mutex<Inner>,
-    /// A hub has ended.
-    ended: Notify,
+    /// A hub has ended, or has done what the table asked of it.
+    settled: Notify,
+    /// Hubs drop all they do.
+    closing: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -33,9 +37,59 @@ pub(super) struct HubCall {
     /// The table has changed, or the connection is of no more use.
     pub(super) changed: Notify,
     given_up: AtomicU64,
+    /// What its connection is subscribed to, as far as has been confirmed.
+    pub(super) carried: Mutex<HashSet<Topic>>,
+    /// The hub awaits an answer.
+    pub(super) asking: AtomicBool,
+    /// What it has just asked to end.
+    pub(super) leaving: Mutex<Option<Topic>>,
+    times: Mutex<Times>,
 }
 
 impl HubCall {
+    pub(super) fn new(address: Address) -> Self {
+        Self {
+            address,
+            changed: Notify::new(),
+            given_up: AtomicU64::new(0),
+            carried: Mutex::default(),
+            asking: AtomicBool::new(false),
+            leaving: Mutex::default(),
+            times: Mutex::new(Times {
+                heard: Instant::now(),
+                sound: Instant::now(),
+                at: None,
+            }),
+        }
+    }
+
+    pub(super) fn hears(&self) {
+        lock(&self.times).heard = Instant::now();
+    }
+
+    /// Whether anything was heard in the last so long.
+    pub(super) fn has_heard(&self, within: Duration) -> bool {
+        lock(&self.times).heard.elapsed() < within
+    }
+
+    /// What the connection is to from now on.
+    pub(super) fn is_at(&self, at: &ConnectionInfo) {
+        lock(&self.times).at = Some(at.clone());
+    }
+
+    /// What was asked then has been answered. By a server that was no primary
+    /// any more it says nothing: others are published to by then.
+    pub(super) fn is_sound(&self, asked: Instant) {
+        let mut times = lock(&self.times);
+        let named = times.at.as_ref().and_then(|at| self.address.named(at));
+        times.sound = named.map_or(asked, |named| named.min(asked));
+    }
+
+    /// All that was published before has been heard: it came before an answer.
+    pub(super) fn sound_until(&self) -> Instant {
+        lock(&self.times).sound
+    }
+
     /// The connection is of no more use.
     pub(super) fn give_up(&self, connection: u64) {
         self.given_up.store(connection, Ordering::SeqCst);
@@ -47,7 +101,24 @@ impl HubCall {
     }
 }
 
-type Sinks = Arc<[(u64, Arc<dyn Sink>)]>;
+/// Who listens to a topic.
+#[derive(Clone)]
+pub(super) struct Listed {
+    id: u64,
+    pub(super) sink: Arc<dyn Sink>,
+    /// A confirmation has come since it was listed: it can miss something.
+    live: bool,
+}
+
+type Sinks = Arc<[Listed]>;
+
+struct Times {
+    /// When anything came last.
+    heard: Instant,
+    sound: Instant,
+    /// What the connection is to.
+    at: Option<ConnectionInfo>,
+}
 
 struct Entry {
     /// Whose connection carries it.
@@ -56,15 +127,16 @@ struct Entry {
     /// The connection over which it was asked for; an answer that comes over
     /// another one, or to an entry before this one, says nothing.
     asked: Option<u64>,
-    /// When it was lost after it had been live.
+    /// Since when something may be missing: it was live, and will be again.
     lost: Option<Instant>,
     status: watch::Sender<Status>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Status {
+    /// Asked for the first time, or again.
     Asked,
-    /// The server has confirmed.
+    /// The server has confirmed, over a connection that is still there.
     Live,
     Refused(Error),
 }
@@ -90,8 +162,10 @@ impl Table {
             return Err(closed.clone());
         }
         if let Some(entry) = inner.entries.get_mut(topic) {
+            // One that is being made again is waited for as a new one is.
+            let live = matches!(*entry.status.borrow(), Status::Live);
             let present = entry.sinks.iter().cloned();
-            entry.sinks = present.chain([(id, sink)]).collect();
+            entry.sinks = present.chain([Listed { id, sink, live }]).collect();
             return Ok((entry.status.subscribe(), None));
         }
         let place_name = place.shown().to_owned();
@@ -100,7 +174,12 @@ impl Table {
             topic.clone(),
             Entry {
                 place: place_name.clone(),
-                sinks: [(id, sink)].into(),
+                sinks: [Listed {
+                    id,
+                    sink,
+                    live: false,
+                }]
+                .into(),
                 asked: None,
                 lost: None,
                 status,
@@ -117,7 +196,7 @@ impl Table {
         let left: Sinks = entry
             .sinks
             .iter()
-            .filter(|(listed, _)| *listed != id)
+            .filter(|listed| listed.id != id)
             .cloned()
             .collect();
         if !left.is_empty() {
@@ -166,9 +245,16 @@ impl Table {
             return;
         }
         if let Some(since) = entry.lost.take() {
-            for (_, sink) in entry.sinks.iter() {
-                sink.gap(since);
+            for listed in entry.sinks.iter().filter(|listed| listed.live) {
+                listed.sink.gap(since);
             }
+        }
+        if entry.sinks.iter().any(|listed| !listed.live) {
+            let live = |listed: &Listed| Listed {
+                live: true,
+                ..listed.clone()
+            };
+            entry.sinks = entry.sinks.iter().map(live).collect();
         }
         entry.status.send_replace(Status::Live);
     }
@@ -193,12 +279,12 @@ impl Table {
     }
 
     /// It is served elsewhere: it is asked for again.
-    pub(super) fn postponed(&self, topic: &Topic, connection: u64) {
+    pub(super) fn postponed(&self, topic: &Topic, connection: u64, since: Instant) {
         let mut inner = lock(&self.inner);
         if let Some(entry) = inner.entries.get_mut(topic)
             && entry.asked == Some(connection)
         {
-            entry.lose();
+            entry.lose(since);
         }
     }
 
@@ -210,10 +296,10 @@ impl Table {
     }
 
     /// A connection is gone, and all that it carried.
-    pub(super) fn lost(&self, connection: u64) {
+    pub(super) fn lost(&self, connection: u64, since: Instant) {
         for entry in lock(&self.inner).entries.values_mut() {
             if entry.asked == Some(connection) {
-                entry.lose();
+                entry.lose(since);
             }
         }
     }
@@ -226,7 +312,10 @@ impl Table {
             .entries
             .iter()
             .filter(|(_, entry)| {
-                entry.place == place && matches!(*entry.status.borrow(), Status::Asked)
+                // One that was lost is told when it is there again.
+                entry.place == place
+                    && entry.lost.is_none()
+                    && matches!(*entry.status.borrow(), Status::Asked)
             })
             .map(|(topic, _)| topic.clone())
             .collect();
@@ -245,6 +334,7 @@ impl Table {
     pub(super) fn replace(
         &self,
         from: &str,
+        since: Instant,
         place_of: impl Fn(&Topic, &str) -> Result<Address, Error>,
     ) -> Vec<Arc<HubCall>> {
         let mut inner = lock(&self.inner);
@@ -258,7 +348,7 @@ impl Table {
                 continue;
             };
             if place.shown() != from {
-                entry.lose();
+                entry.lose(since);
                 place.shown().clone_into(&mut entry.place);
                 moved.push(place);
             }
@@ -269,21 +359,17 @@ impl Table {
         calls.collect()
     }
 
-    /// Whether a hub has anything to carry. If not, it is no hub any more once
-    /// `leaves`.
-    pub(super) fn is_idle(&self, place: &str, leaves: bool) -> bool {
+    /// Takes a hub off the list if it has nothing to carry; it is none any more
+    /// then.
+    pub(super) fn leaves(&self, hub: &Arc<HubCall>) -> bool {
+        let place = hub.address.shown();
         let mut inner = lock(&self.inner);
         let idle = inner.entries.values().all(|entry| entry.place != place);
-        if idle && leaves {
+        // Another one may have been started for the server since it left.
+        if idle && inner.hubs.get(place).is_some_and(|it| Arc::ptr_eq(it, hub)) {
             inner.hubs.remove(place);
-            drop(inner);
-            self.ended.notify_waiters();
         }
         idle
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        lock(&self.inner).closed.is_some()
     }
 
     pub(super) fn close(&self, why: &Error) {
@@ -294,19 +380,48 @@ impl Table {
             hub.changed.notify_one();
         }
         drop(inner);
+        self.closing.send_replace(true);
         for entry in entries.into_values() {
             entry.end(why);
         }
     }
 
+    /// Waits until [`close`](Self::close).
+    pub(super) async fn closing(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender lives as long as this.
+        drop(closing.wait_for(|closing| *closing).await);
+    }
+
+    /// A hub has done all that it was asked for.
+    pub(super) fn has_settled(&self) {
+        self.settled.notify_waiters();
+    }
+
     /// Waits until the last hub has ended.
     pub(super) async fn without_hubs(&self) {
+        self.until(|inner| inner.hubs.is_empty()).await;
+    }
+
+    /// Waits until no server sends what is published there, or somebody
+    /// listens to it again.
+    pub(super) async fn without(&self, topic: &Topic) {
+        let is_over = |inner: &Inner| {
+            let mut hubs = inner.hubs.values();
+            inner.entries.contains_key(topic) || hubs.all(|hub| !lock(&hub.carried).contains(topic))
+        };
+        self.until(is_over).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&Inner) -> bool) {
         loop {
-            let ended = self.ended.notified();
-            if lock(&self.inner).hubs.is_empty() {
+            let mut settled = pin!(self.settled.notified());
+            // Listens from here on.
+            settled.as_mut().enable();
+            if holds(&lock(&self.inner)) {
                 return;
             }
-            ended.await;
+            settled.await;
         }
     }
 }
@@ -318,31 +433,29 @@ impl Inner {
             hub.changed.notify_one();
             return None;
         }
-        let hub = Arc::new(HubCall {
-            address: address.clone(),
-            changed: Notify::new(),
-            given_up: AtomicU64::new(0),
-        });
+        let hub = Arc::new(HubCall::new(address.clone()));
         self.hubs.insert(name, Arc::clone(&hub));
         Some(hub)
     }
 }
 
 impl Entry {
-    fn lose(&mut self) {
+    fn lose(&mut self, since: Instant) {
         self.asked = None;
-        if matches!(*self.status.borrow(), Status::Live) && self.lost.is_none() {
-            self.lost = Some(Instant::now());
-            for (_, sink) in self.sinks.iter() {
-                sink.lost();
+        let live = matches!(*self.status.borrow(), Status::Live);
+        if live {
+            self.status.send_replace(Status::Asked);
+            self.lost = Some(since);
+            for listed in self.sinks.iter() {
+                listed.sink.lost();
             }
         }
     }
 
     fn end(self, why: &Error) {
         self.status.send_replace(Status::Refused(why.clone()));
-        for (_, sink) in self.sinks.iter() {
-            sink.ended(why);
+        for listed in self.sinks.iter() {
+            listed.sink.ended(why);
         }
     }
 }

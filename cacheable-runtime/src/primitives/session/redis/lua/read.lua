@@ -1,0 +1,36 @@
+#!lua flags=no-writes
+-- Reads a session. It writes nothing, so that a server that refuses writes is
+-- still of use.
+-- KEYS[1] session, KEYS[2] the mark of its user's generation.
+-- Returns 'gone'; 'corrupt'; 'moved' and where to; or 'live', the user, when it
+-- was made, when it ends at last, the idle timeout in ms, the version, whether
+-- it is retired, when it expires, the time, the data.
+local r = redis.pcall('HMGET', KEYS[1], 'm', 'u', 'c', 'a', 'i', 'v', 'g', 'r', 'd')
+if r.err then
+  if string.find(r.err, 'WRONGTYPE', 1, true) then
+    return {'corrupt'}
+  end
+  return r
+end
+local mark = r[7]
+if not mark then
+  return {redis.call('EXISTS', KEYS[1]) == 1 and 'corrupt' or 'gone'}
+end
+if mark ~= '' and redis.call('GET', KEYS[2]) ~= mark then
+  return {'gone'}
+end
+if r[1] then
+  return {'moved', r[1]}
+end
+local ends = tonumber(r[4])
+if not (ends and r[2] and r[3] and tonumber(r[5]) and r[6] and r[9]) then
+  return {'corrupt'}
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ends <= now then
+  return {'gone'}
+end
+local left = math.max(redis.call('PTTL', KEYS[1]), 0)
+return {'live', r[2], r[3], r[4], r[5], r[6], r[8] or '',
+  string.format('%.0f', now + left), string.format('%.0f', now), r[9]}

@@ -1,0 +1,249 @@
+//! The steps that calls are made of.
+
+use std::time::Duration;
+
+use super::data::{SessionData, decode, encode_over};
+use super::kinds::{Session, moment};
+#[cfg(feature = "redis")]
+use super::redis;
+use super::store::{Change, Changed, Keys, List, New, Step, Store, Stored};
+use super::token::{Owner, Place, SessionToken};
+use super::{Sessions, memory};
+use crate::error::{Error, ErrorKind};
+
+/// How many rotations are followed from an old token.
+const HOPS: usize = 8;
+
+/// A session, and where it is.
+pub(super) struct Found {
+    pub(super) keys: Keys,
+    pub(super) stored: Stored,
+    /// By an old token.
+    pub(super) rotated: bool,
+}
+
+impl Found {
+    pub(super) fn session<D: SessionData>(self, token: SessionToken) -> Result<Session<D>, Error> {
+        let stored = self.stored;
+        Ok(Session {
+            token,
+            data: decode(&stored.data)?,
+            user_id: stored.user_id,
+            created_at: moment(stored.created),
+            expires_at: moment(stored.expires),
+            ends_at: moment(stored.ends),
+            version: stored.version,
+            rotated: self.rotated,
+            id: self.keys.place.hash,
+            stored: stored.data,
+        })
+    }
+}
+
+impl Sessions {
+    pub(super) fn store(&self) -> Store<'_> {
+        #[cfg(feature = "redis")]
+        if let Some(server) = self.ground.server() {
+            return Store::There(redis::There::new(server));
+        }
+        let now = self.ground.clock().now();
+        Store::Here(memory::Here::new(&self.ground.sessions, now))
+    }
+
+    /// Holds what takes several steps to the time of one command.
+    pub(super) async fn within<T>(
+        &self,
+        steps: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        #[cfg(feature = "redis")]
+        if let Some(server) = self.ground.server() {
+            return redis::within(server, self.ground.patience().command, steps).await;
+        }
+        steps.await
+    }
+
+    /// What all keys begin with.
+    pub(super) fn room(&self) -> String {
+        let prefix = &self.options.prefix;
+        format!("{}session:{prefix}", self.ground.namespace())
+    }
+
+    pub(super) fn keys(&self, place: Place) -> Keys {
+        Keys::of(&self.room(), place)
+    }
+
+    pub(super) async fn created<D: SessionData>(
+        &self,
+        user_id: &str,
+        owner: Owner,
+        data: Vec<u8>,
+        ttl: Duration,
+    ) -> Result<Session<D>, Error> {
+        let (idle, absolute) = self.options.lives(ttl)?;
+        // It must be read back before a client is told of it.
+        let value = decode(&data)?;
+        let new = New {
+            user_id,
+            idle,
+            absolute,
+            data: &data,
+        };
+        loop {
+            let token = SessionToken::of(&owner);
+            let keys = self.keys(token.place());
+            if let Some(made) = self.store().create(&keys, &new).await? {
+                return Ok(Session {
+                    token,
+                    user_id: user_id.to_owned(),
+                    data: value,
+                    created_at: moment(made.now),
+                    expires_at: moment(made.expires),
+                    ends_at: moment(made.ends),
+                    version: 1,
+                    rotated: false,
+                    id: keys.place.hash,
+                    stored: data,
+                });
+            }
+        }
+    }
+
+    /// The session of a token. `used`: note that it is.
+    pub(super) async fn find(
+        &self,
+        token: &SessionToken,
+        used: bool,
+    ) -> Result<Option<Found>, Error> {
+        let mut keys = self.keys(token.place());
+        let mut rotated = false;
+        for _ in 0..HOPS {
+            let mut stored = match self.store().read(&keys).await? {
+                Step::Done(stored) => stored,
+                Step::Moved(place) => {
+                    keys = self.keys(place);
+                    rotated = true;
+                    continue;
+                }
+                Step::Gone | Step::Conflict => return Ok(None),
+            };
+            if used && stored.is_to_be_touched() {
+                match self.store().change(&keys, &Change::Extend(None)).await {
+                    Ok(Step::Done(changed)) => stored.expires = changed.expires,
+                    Ok(Step::Moved(place)) => {
+                        keys = self.keys(place);
+                        rotated = true;
+                        continue;
+                    }
+                    Ok(Step::Gone | Step::Conflict) => return Ok(None),
+                    // It is alive, and that is what was asked.
+                    Err(error) => {
+                        tracing::debug!(%error, "that a session is in use was not noted");
+                    }
+                }
+            }
+            let rotated = rotated || stored.retired;
+            return Ok(Some(Found {
+                keys,
+                stored,
+                rotated,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// `None`: there is no such session.
+    pub(super) async fn change(
+        &self,
+        place: Place,
+        change: &Change<'_>,
+    ) -> Result<Option<Changed>, Error> {
+        let mut place = place;
+        for _ in 0..HOPS {
+            match self.store().change(&self.keys(place), change).await? {
+                Step::Done(changed) => return Ok(Some(changed)),
+                Step::Gone => return Ok(None),
+                Step::Conflict => return Err(conflict()),
+                Step::Moved(to) => place = to,
+            }
+        }
+        Ok(None)
+    }
+
+    /// As [`save`](Self::save), in the time of its caller.
+    pub(super) async fn saved<D: SessionData>(
+        &self,
+        session: &mut Session<D>,
+    ) -> Result<(), Error> {
+        let bytes = encode_over(&session.data, &session.stored, self.options.max_size)?;
+        let change = Change::Write {
+            data: &bytes,
+            version: Some(session.version),
+            idle: None,
+            last: false,
+        };
+        let changed = self.change(session.token.place(), &change).await?;
+        let changed = changed.ok_or_else(gone)?;
+        session.version = changed.version;
+        session.expires_at = moment(changed.expires);
+        session.stored = bytes;
+        Ok(())
+    }
+
+    pub(super) async fn listed(&self, owner: Owner) -> Result<List, Error> {
+        let room = self.room();
+        let all = Keys::of_all(&room, owner);
+        let key = |hash: &str| {
+            let hash = hash.to_owned();
+            Keys::of(&room, Place { owner, hash }).session
+        };
+        self.store().list(&all, &key).await
+    }
+
+    pub(super) async fn revoked(&self, owner: Owner, keep: Option<Keys>) -> Result<u64, Error> {
+        let all = Keys::of_all(&self.room(), owner);
+        self.within(async { self.store().revoke(&all, keep.as_ref()).await })
+            .await?;
+        // They have ended; what is left of them would go by itself.
+        match self.within(self.listed(owner)).await {
+            Ok(list) => Ok(list.removed),
+            Err(error) => {
+                tracing::debug!(%error, "what is left of revoked sessions was not removed yet");
+                Ok(0)
+            }
+        }
+    }
+
+    /// Lets others go first once there are many of them.
+    pub(super) async fn step_back(&self, attempt: u32) {
+        #[cfg(feature = "redis")]
+        if self.ground.server().is_some() && attempt > 2 {
+            let most = u64::from(attempt.min(20));
+            let pause = Duration::from_millis(1 + crate::sync::random() % most);
+            return tokio::time::sleep(pause).await;
+        }
+        let _ = attempt;
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(super) fn gone() -> Error {
+    Error::new(
+        ErrorKind::Gone,
+        "there is no such session any more: it has expired, ended or been revoked",
+    )
+}
+
+pub(super) fn conflict() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "the session was written by somebody else since it was read: get it again, or use `update`",
+    )
+}
+
+pub(super) fn rotated() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "the session was rotated by another request, which brings its client the new token: go on \
+         with what `get` returns",
+    )
+}

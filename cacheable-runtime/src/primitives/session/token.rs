@@ -1,0 +1,268 @@
+//! The secret that a client holds, and what is kept of it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::super::secret;
+use super::base64;
+use crate::error::{Error, ErrorKind};
+
+/// What nobody can guess.
+const SECRET: usize = 32;
+/// Whose session it is, which tells where to look.
+const OWNER: usize = 16;
+const BYTES: usize = SECRET + OWNER;
+const TEXT: usize = BYTES / 3 * 4;
+
+/// What a client shows to be let into its session: 64 letters of base64url, of
+/// which 256 bits come from the operating system's generator.
+///
+/// The rest is a digest of the user's id, masked by the secret part. It tells
+/// where a session is kept, and makes tokens of one user look unrelated.
+///
+/// The server knows the SHA-256 of a token alone. It has no `Display`, `Debug`
+/// hides it, and its memory is overwritten when it is dropped.
+///
+/// ```
+/// use cacheable_runtime::SessionToken;
+///
+/// // What a client sends may be anything.
+/// assert!(SessionToken::parse("../../etc/passwd").is_err());
+/// ```
+#[derive(Clone)]
+pub struct SessionToken {
+    text: Zeroizing<[u8; TEXT]>,
+}
+
+impl SessionToken {
+    /// Reads what a client sent. That it could be a token says nothing about
+    /// whether it is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`]: no token looks like this. To a client it is
+    /// the same as an unknown one.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let unlike = || {
+            Error::new(
+                ErrorKind::Argument,
+                "this is no session token: treat it as an unknown one",
+            )
+        };
+        let text: [u8; TEXT] = text.as_bytes().try_into().map_err(|_| unlike())?;
+        let text = Zeroizing::new(text);
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        if base64::decode(&*text, &mut *bytes) {
+            Ok(Self { text })
+        } else {
+            Err(unlike())
+        }
+    }
+
+    /// The text, for a cookie of this session's client and nothing else.
+    pub fn expose(&self) -> &str {
+        std::str::from_utf8(&*self.text).expect("base64url is ASCII")
+    }
+
+    /// A new one, for a session of this owner.
+    pub(super) fn of(owner: &Owner) -> Self {
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        bytes[..SECRET].copy_from_slice(&*Zeroizing::new(secret::bytes::<SECRET>()));
+        let mask = mask(&bytes[..SECRET]);
+        for (place, (owner, mask)) in bytes[SECRET..].iter_mut().zip(owner.0.iter().zip(mask)) {
+            *place = owner ^ mask;
+        }
+        let mut text = Zeroizing::new([0; TEXT]);
+        base64::encode(&*bytes, &mut *text);
+        Self { text }
+    }
+
+    /// Where its session is, if there is one.
+    pub(super) fn place(&self) -> Place {
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        let read = base64::decode(&*self.text, &mut *bytes);
+        debug_assert!(read, "it was read before");
+        let mask = mask(&bytes[..SECRET]);
+        let mut owner = [0; OWNER];
+        for (owner, (place, mask)) in owner.iter_mut().zip(bytes[SECRET..].iter().zip(mask)) {
+            *owner = place ^ mask;
+        }
+        Place {
+            owner: Owner(owner),
+            hash: hash(&*bytes),
+        }
+    }
+}
+
+impl FromStr for SessionToken {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text)
+    }
+}
+
+impl PartialEq for SessionToken {
+    /// In a time that does not depend on where they differ.
+    fn eq(&self, other: &Self) -> bool {
+        let differ = |all, (one, other): (&u8, &u8)| all | (one ^ other);
+        self.text.iter().zip(other.text.iter()).fold(0, differ) == 0
+    }
+}
+
+impl Eq for SessionToken {}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(..)")
+    }
+}
+
+fn mask(secret: &[u8]) -> [u8; OWNER] {
+    let mut hash = Sha256::new();
+    hash.update(b"owner");
+    hash.update(secret);
+    first(&hash.finalize())
+}
+
+fn first(hash: &[u8]) -> [u8; OWNER] {
+    hash[..OWNER].try_into().expect("a hash is longer")
+}
+
+fn hash(secret: &[u8]) -> String {
+    base64::text(&Sha256::digest(secret))
+}
+
+/// Whom a session belongs to. All keys about one are in one slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner([u8; OWNER]);
+
+impl Owner {
+    pub(super) fn user(id: &str) -> Self {
+        Self(first(&Sha256::digest(id.as_bytes())))
+    }
+
+    /// Nobody, so that sessions of nobody are spread over the slots.
+    pub(super) fn nobody() -> Self {
+        Self(secret::bytes())
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Where a session is kept, which does not tell its token.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) owner: Owner,
+    /// Of the token, in base64url.
+    pub(super) hash: String,
+}
+
+impl Place {
+    /// Of a session that another program than a browser names by number.
+    #[cfg(feature = "tower-sessions")]
+    pub(super) fn of_number(number: i128) -> Self {
+        let mut owner = Sha256::new();
+        owner.update(b"number");
+        owner.update(number.to_be_bytes());
+        Self {
+            owner: Owner(first(&owner.finalize())),
+            hash: hash(&number.to_be_bytes()),
+        }
+    }
+
+    /// A session of a user, by what [`SessionInfo`](super::SessionInfo) calls
+    /// it. `None`: no session is called so.
+    pub(super) fn listed(owner: Owner, id: &str) -> Option<Self> {
+        let hash = base64::is_hash(id).then(|| id.to_owned())?;
+        Some(Self { owner, hash })
+    }
+
+    /// What [`Display`](fmt::Display) wrote.
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (owner, hash) = text.split_once(':')?;
+        if owner.len() != 2 * OWNER || !owner.is_ascii() {
+            return None;
+        }
+        let mut bytes = [0; OWNER];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&owner[2 * at..2 * at + 2], 16).ok()?;
+        }
+        Self::listed(Owner(bytes), hash)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.owner, self.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_leads_to_its_owner_and_says_nothing() {
+        let owner = Owner::user("user-1");
+        let token = SessionToken::of(&owner);
+        assert!(token.place().owner == owner);
+        let again = SessionToken::parse(token.expose()).unwrap();
+        assert!(again == token && again.place() == token.place());
+        assert_eq!(format!("{token:?}"), "SessionToken(..)");
+        let place = token.place();
+        assert!(Place::read(place.to_string().as_bytes()) == Some(place));
+        for bad in ["", ":", "zz:a", "é:é"] {
+            assert!(Place::read(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_two_of_a_million_begin_alike() {
+        let owner = Owner::user("user-1");
+        let mut begin: Vec<[u8; 16]> = (0..1_000_000)
+            .map(|_| {
+                let token = SessionToken::of(&owner);
+                token.expose().as_bytes()[..16].try_into().unwrap()
+            })
+            .collect();
+        begin.sort_unstable();
+        begin.dedup();
+        // 96 bits each.
+        assert_eq!(begin.len(), 1_000_000);
+    }
+
+    #[test]
+    fn what_looks_unlike_a_token_is_none() {
+        let token = SessionToken::of(&Owner::nobody());
+        let text = token.expose();
+        for bad in [
+            &text[1..],
+            &format!("{text}A"),
+            &text.replace(&text[..1], "*"),
+            "",
+        ] {
+            assert_eq!(
+                SessionToken::parse(bad).unwrap_err().kind(),
+                ErrorKind::Argument
+            );
+        }
+    }
+
+    #[test]
+    fn another_owner_in_a_token_leads_nowhere() {
+        let token = SessionToken::of(&Owner::user("mallory"));
+        let mut text = token.expose().to_owned();
+        let last = if text.ends_with('A') { "B" } else { "A" };
+        text.replace_range(63.., last);
+        let forged = SessionToken::parse(&text).unwrap();
+        assert!(forged.place().hash != token.place().hash);
+    }
+}
