@@ -158,10 +158,10 @@ fn connections(server: &RedisServer) -> usize {
     count
 }
 
-/// Connections that listen.
-fn listeners(server: &RedisServer) -> usize {
-    let clients: String = server.command(&["CLIENT", "LIST", "TYPE", "pubsub"]);
-    clients.lines().count()
+/// Connections that listen to a channel.
+fn listeners(server: &RedisServer, channel: &str) -> u64 {
+    let (_, count): (String, u64) = server.command(&["PUBSUB", "NUMSUB", channel]);
+    count
 }
 
 async fn required(url: String) -> cacheable_runtime::Error {
@@ -310,7 +310,7 @@ async fn what_is_published_is_heard_on_the_new_primary() {
     let moved = Instant::now();
     service.names(&new);
     eventually("all have gone there", PATIENCE, async || {
-        connections(&new) == 2 && listeners(&new) == 1 && listeners(old) == 0
+        connections(&new) == 2 && listeners(&new, "news") == 1 && listeners(old, "news") == 0
     })
     .await;
     match next(&mut heard).await {
