@@ -221,8 +221,7 @@ async fn a_failover_on_command_takes_everything_along() {
     let service = Arc::new(RedisSentinels::start(1, 1));
     let scene = Scene::over(&service).await;
     let callers = scene.callers();
-    let failover = ["SENTINEL", "FAILOVER", RedisSentinels::SERVICE];
-    service.sentinels()[0].command::<()>(&failover);
+    service.begin_failover();
     let elected = fails_over(&service, 0).await;
     let (old, new) = (&service.servers()[0], &service.servers()[elected]);
     eventually("both have gone there", PATIENCE, async || {
@@ -329,8 +328,7 @@ async fn what_is_published_is_heard_on_the_new_primary() {
 async fn a_lock_is_taken_from_the_new_primary() {
     let service = Arc::new(RedisSentinels::start(2, 1));
     let scene = Scene::over(&service).await;
-    let failover = ["SENTINEL", "FAILOVER", RedisSentinels::SERVICE];
-    service.sentinels()[0].command::<()>(&failover);
+    service.begin_failover();
     let elected = fails_over(&service, 0).await;
     scene.settles(&scene.here).await;
     // Replicas are asked for over a connection for this alone.

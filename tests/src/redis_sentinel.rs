@@ -137,6 +137,16 @@ impl RedisSentinels {
         self.sentinels[0].command::<()>(&monitor);
     }
 
+    /// Has a sentinel begin a failover, as soon as it finds a replica that is
+    /// good enough.
+    pub fn begin_failover(&self) {
+        wait_until("a failover begins", PATIENCE, || {
+            let mut failover = redis::cmd("SENTINEL");
+            failover.arg("FAILOVER").arg(Self::SERVICE);
+            failover.exec(&mut self.sentinels[0].connect()).is_ok()
+        });
+    }
+
     /// Waits until a sentinel names another primary than the one of the
     /// beginning, and returns its number.
     pub fn fails_over(&self, sentinel: usize) -> usize {
