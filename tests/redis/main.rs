@@ -12,6 +12,7 @@ mod probe;
 mod repair;
 mod scan_match;
 mod secrets;
+mod sentinel;
 mod service;
 mod shutdown;
 mod undelivered;

@@ -49,6 +49,10 @@ fn a_variable_that_cannot_be_used_ends_the_start_and_is_named() {
         ("REDIS_URL", b"redis+cluster://:hunter2@127.0.0.1/hunter2"),
         ("REDIS_URL", b"redis+cluster://:hunter2@127.0.0.1,,"),
         ("REDIS_URL", b"redis+sentinel://:hunter2@127.0.0.1"),
+        (
+            "REDIS_URL",
+            b"redis+sentinel://127.0.0.1/s?sentinel_user=hunter2",
+        ),
         ("REDIS_URL", b"redis://:hunter2\xff@127.0.0.1"),
         ("REDIS_CONNECTION_TIMEOUT", b"5s"),
         ("REDIS_CONNECTION_TIMEOUT", b"0"),

@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct RedisServer {
     program: PathBuf,
     arguments: Vec<String>,
+    /// What stands in a file of its own, for a server that writes to it.
+    config: Option<String>,
     port: u16,
     directory: TempDir,
     process: Mutex<Option<Process>>,
@@ -52,6 +54,15 @@ impl RedisServer {
 
     /// Starts a program that becomes a server.
     pub(crate) fn start_program(program: PathBuf, arguments: &[&str]) -> Self {
+        Self::launch(program, arguments, None)
+    }
+
+    /// Starts a sentinel with what its file says.
+    pub(crate) fn start_sentinel(config: String) -> Self {
+        Self::launch(program(), &["--sentinel"], Some(config))
+    }
+
+    fn launch(program: PathBuf, arguments: &[&str], config: Option<String>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         let cluster = arguments
@@ -66,10 +77,18 @@ impl RedisServer {
             if cluster && TcpListener::bind(("127.0.0.1", port + 10_000)).is_err() {
                 continue;
             }
-            if let Some(process) = Process::start(&program, &arguments, port, directory.path()) {
+            let started = Process::start(
+                &program,
+                &arguments,
+                config.as_deref(),
+                port,
+                directory.path(),
+            );
+            if let Some(process) = started {
                 return Self {
                     program,
                     arguments,
+                    config,
                     port,
                     directory,
                     process: Mutex::new(Some(process)),
@@ -149,7 +168,13 @@ impl RedisServer {
                 fs::create_dir_all(directory).expect("the temporary directory can be made");
                 fs::write(directory.join(NODES), nodes).expect("it can be written");
             }
-            started = Process::start(&self.program, &self.arguments, self.port, directory);
+            started = Process::start(
+                &self.program,
+                &self.arguments,
+                self.config.as_deref(),
+                self.port,
+                directory,
+            );
             started.is_some()
         });
         *process = started;
@@ -207,15 +232,27 @@ rm -rf "$directory""#;
 
 impl Process {
     /// `None` if the port is taken.
-    fn start(program: &Path, arguments: &[String], port: u16, directory: &Path) -> Option<Self> {
+    fn start(
+        program: &Path,
+        arguments: &[String],
+        config: Option<&str>,
+        port: u16,
+        directory: &Path,
+    ) -> Option<Self> {
         let log = directory.join("log");
         // The server before this one took it along.
         fs::create_dir_all(directory).expect("the temporary directory can be made");
         File::create(&log).expect("the temporary directory can be written");
+        let file = config.map(|config| {
+            let file = directory.join("server.conf");
+            fs::write(&file, config).expect("the temporary directory can be written");
+            file
+        });
         let mut shell = Command::new("sh")
             .args(["-c", SHELL, "sh"])
             .arg(directory)
             .arg(program)
+            .args(file)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
             .arg("--dir")

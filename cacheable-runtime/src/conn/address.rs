@@ -1,21 +1,28 @@
 //! Where the server is. The password goes in and never comes out.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use redis::io::tcp::{TcpSettings, socket2};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
+use super::sentinel::{self, Sentinels};
 use crate::error::{Error, ErrorKind};
 
 #[derive(Clone)]
 pub(crate) struct Address {
+    /// With sentinels all but the host and port.
     info: ConnectionInfo,
     /// For messages: without user, password and query.
     shown: String,
+    /// Who knows where the server is.
+    sentinels: Option<Arc<Sentinels>>,
 }
 
 /// What was asked for.
 pub(crate) enum Server {
+    /// Or the primary that sentinels name.
     One(Box<Address>),
     /// Some nodes of a cluster, each of which knows the others.
     Cluster(Vec<Address>),
@@ -34,6 +41,11 @@ impl Server {
         let plain = match scheme {
             "redis+cluster" => "redis",
             "rediss+cluster" => "rediss",
+            "redis+sentinel" | "rediss+sentinel" => {
+                let plain = scheme.split('+').next().unwrap_or_default();
+                let address = sentinel::parse(setting, scheme, plain, rest)?;
+                return Ok(Self::One(Box::new(address)));
+            }
             _ => return Address::parse(setting, url).map(|address| Self::One(Box::new(address))),
         };
         let wrong = |why: &str| {
@@ -71,10 +83,15 @@ impl Server {
 impl Address {
     /// Reads a URL. `setting` is what it is called in errors.
     pub(crate) fn parse(setting: &str, url: &str) -> Result<Self, Error> {
+        Self::read(setting, url, EXAMPLE)
+    }
+
+    /// [`parse`](Self::parse). `example`: what to write, in errors.
+    pub(super) fn read(setting: &str, url: &str, example: &str) -> Result<Self, Error> {
         let wrong = |why: String| {
             Error::new(
                 ErrorKind::Configuration,
-                format!("{setting} cannot be used: {why}; write it as {EXAMPLE}"),
+                format!("{setting} cannot be used: {why}; write it as {example}"),
             )
         };
         let Some((scheme, rest)) = url.split_once("://") else {
@@ -92,11 +109,6 @@ impl Address {
                         env!("CARGO_PKG_VERSION")
                     ),
                 ));
-            }
-            "redis+sentinel" => {
-                return Err(wrong(format!(
-                    "{scheme}:// is not supported in this version"
-                )));
             }
             _ => {
                 return Err(wrong(format!(
@@ -123,17 +135,71 @@ impl Address {
             .set_protocol(ProtocolVersion::RESP3);
         // Small commands must not wait for the acknowledgement of others; a
         // peer that vanished is noticed by the kernel, too.
-        let keepalive = socket2::TcpKeepalive::new().with_time(std::time::Duration::from_secs(15));
+        let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(15));
         let tcp = TcpSettings::default()
             .set_nodelay(true)
             .set_keepalive(keepalive);
         Ok(Self {
             info: info.set_redis_settings(redis).set_tcp_settings(tcp),
             shown: shown(scheme, rest),
+            sentinels: None,
         })
     }
 
-    pub(crate) fn info(&self) -> &ConnectionInfo {
+    /// The same, but where the sentinels say.
+    pub(super) fn behind(self, sentinels: Arc<Sentinels>, shown: String) -> Self {
+        Self {
+            shown,
+            sentinels: Some(sentinels),
+            ..self
+        }
+    }
+
+    /// What to connect to now: sentinels are asked for it, for half of
+    /// `patience` at most.
+    pub(super) async fn locate(&self, patience: Duration) -> Result<ConnectionInfo, Error> {
+        let Some(sentinels) = &self.sentinels else {
+            return Ok(self.info.clone());
+        };
+        let (host, port) = sentinels.locate(patience / 2).await?;
+        Ok(self.at(&host, port))
+    }
+
+    /// Ends when what was [located](Self::locate) is known to be elsewhere by
+    /// now, and says so. Without sentinels it never does.
+    pub(super) async fn left(&self, info: &ConnectionInfo) -> Error {
+        match &self.sentinels {
+            Some(sentinels) => sentinels.left(info.addr()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Until when what was located was the primary for sure. `None`: there are
+    /// no sentinels, and it is the server in any case.
+    pub(super) fn named(&self, info: &ConnectionInfo) -> Option<Instant> {
+        let sentinels = self.sentinels.as_ref()?;
+        sentinels.named(info.addr())
+    }
+
+    /// Keeps asking sentinels where the server is, for who waits until it is
+    /// [left](Self::left).
+    pub(super) async fn follow(&self) {
+        match &self.sentinels {
+            Some(sentinels) => sentinels.follow().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Nobody waits for that any more.
+    pub(super) fn close(&self) {
+        if let Some(sentinels) = &self.sentinels {
+            sentinels.close();
+        }
+    }
+
+    /// Of a server that is where this says, which is so without sentinels
+    /// alone; others [`locate`](Self::locate) it.
+    pub(super) fn info(&self) -> &ConnectionInfo {
         &self.info
     }
 
@@ -156,6 +222,22 @@ impl Address {
     /// Of another node of the cluster that this is a node of: reached in the
     /// same way, as the same user.
     pub(super) fn of_node(&self, host: &str, port: u16) -> Self {
+        let (scheme, _) = self.shown.split_once("://").unwrap_or_default();
+        // An address of six parts has colons of its own.
+        let shown = if host.contains(':') {
+            format!("{scheme}://[{host}]:{port}")
+        } else {
+            format!("{scheme}://{host}:{port}")
+        };
+        Self {
+            info: self.at(host, port),
+            shown,
+            sentinels: None,
+        }
+    }
+
+    /// Of another server, reached in the same way, as the same user.
+    pub(super) fn at(&self, host: &str, port: u16) -> ConnectionInfo {
         let mut addr = self.info.addr().clone();
         match &mut addr {
             ConnectionAddr::Tcp(known, at)
@@ -166,17 +248,12 @@ impl Address {
             } => (*known, *at) = (host.to_owned(), port),
             _ => {}
         }
-        let (scheme, _) = self.shown.split_once("://").unwrap_or_default();
-        // An address of six parts has colons of its own.
-        let shown = if host.contains(':') {
-            format!("{scheme}://[{host}]:{port}")
-        } else {
-            format!("{scheme}://{host}:{port}")
-        };
-        Self {
-            info: self.info.clone().set_addr(addr),
-            shown,
-        }
+        self.info.clone().set_addr(addr)
+    }
+
+    #[cfg(test)]
+    pub(super) fn sentinels(&self) -> Option<&Sentinels> {
+        self.sentinels.as_deref()
     }
 }
 
@@ -234,10 +311,24 @@ mod tests {
         refused("redis://:hunter2@host/abc", "database");
         refused("redis://:hunter2@host:99999/", "not a URL");
         refused("redis://:hunter2@0.0.0.0/", "0.0.0.0");
-        refused(
-            "redis+sentinel://:hunter2@a,b",
-            "not supported in this version",
-        );
+        refused("redis+sentinel://:hunter2@a,b", "names no service");
+        refused("redis+sentinel://:hunter2@a,b/", "names no service");
+        refused("redis+sentinel://:hun#ter2@a,b/s", "names no service");
+        refused("redis+sentinel://:hunter2@a,,b/s", "is empty");
+        refused("redis+sentinel://:hunter2@/s", "is empty");
+        refused("redis+sentinel://:p/hunter2@a,b/s", "write `/` as %2F");
+        refused("redis+sentinel://me:1/p/hunter2@a/s", "not a number");
+        refused("redis+sentinel://:hunter2@a,b/s/one", "not a number");
+        refused("redis+sentinel://:hunter2@a,b/s/-1", "not a number");
+        refused("redis+sentinel://:hunter2@a:1,b:x/s", "not a URL");
+        refused("redis+sentinel://:hunter2@a:1,b:x/s", "redis+sentinel://");
+        refused("redis+sentinel://:hunter2@0.0.0.0/s", "0.0.0.0");
+        let typo = "redis+sentinel://a/s?sentinel_pasword=hunter2";
+        refused(typo, "sentinel_user and sentinel_password alone");
+        let user = "redis+sentinel://:hunter2@a/s?sentinel_user=me";
+        refused(user, "without a sentinel_password");
+        #[cfg(not(feature = "tls"))]
+        refused("rediss+sentinel://:hunter2@host/s", "feature `tls`");
         refused("redis+cluster://:hunter2@a,,b", "is empty");
         refused("redis+cluster://:hunter2@", "is empty");
         refused("redis+cluster://:hunter2@a,b/1", "only database 0");

@@ -28,20 +28,22 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(Some(patience));
-        let attempt = async {
-            let client = Client::open(self.address().info().clone())?;
-            client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await
-        };
         let connect = shared.timeouts.connect;
+        let attempt = async {
+            let at = self.address().locate(connect).await?;
+            let open = async {
+                Client::open(at)?
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await
+            };
+            open.await.map_err(|error| shared.translate(&error))
+        };
         let connection = timeout(connect, attempt).await.map_err(|_| {
             Error::new(
                 ErrorKind::Timeout,
                 format!("no connection within {connect:?}"),
             )
-        })?;
-        let connection = connection.map_err(|error| shared.translate(&error))?;
+        })??;
         Ok(Dedicated {
             connection,
             modern,

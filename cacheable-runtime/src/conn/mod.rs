@@ -13,6 +13,7 @@ mod dedicated;
 mod fault;
 mod lua;
 mod routes;
+mod sentinel;
 mod slots;
 pub(crate) mod subscribe;
 mod supervise;

@@ -3,14 +3,17 @@
 //! Connect both, have the server follow what is read, load the scripts, ask
 //! for the time, publish. Then wait for one of three: something is doubtful
 //! about the connection, the heartbeat is due (a silent network says nothing),
-//! or the owner closes. Withdraw first, tell the listener, then begin again.
+//! or the owner closes. Withdraw first, tell the listener, then begin again. So
+//! it is when the sentinels name another server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult, Value, cmd};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, RedisResult, Value, cmd,
+};
 use tokio::sync::watch;
 
 use super::address::Address;
@@ -52,7 +55,10 @@ impl Supervisor {
             () = self.publish.closed() => {}
             () = shared.close.notified() => {}
             () = self.keep_up() => {}
+            // Beside it: sentinels that are slow hold nothing up.
+            () = self.address.follow() => {}
         }
+        self.address.close();
         self.publish.send_replace(State::Closed);
         self.shared.listener.lost();
     }
@@ -71,7 +77,7 @@ impl Supervisor {
             };
             first = false;
             match self.connect(&broken, patience).await {
-                Ok(pair) => {
+                Ok((pair, at)) => {
                     if said {
                         tracing::info!(server = %self.address, "connected again");
                     }
@@ -81,7 +87,10 @@ impl Supervisor {
                     self.shared.breaker.close();
                     self.publish.send_replace(State::Up(pair.clone()));
                     let up = Instant::now();
-                    let error = self.watch(pair, evicted).await;
+                    let error = tokio::select! {
+                        error = self.watch(pair, evicted) => error,
+                        error = self.address.left(&at) => error,
+                    };
                     broken.store(true, Ordering::SeqCst);
                     self.publish.send_replace(State::Down(error.clone()));
                     self.shared.listener.lost();
@@ -113,19 +122,35 @@ impl Supervisor {
         }
     }
 
-    async fn connect(&self, broken: &Arc<AtomicBool>, patience: Duration) -> Result<Pair, Error> {
-        match tokio::time::timeout(patience, self.attempt(broken)).await {
-            Ok(Ok(pair)) => Ok(pair),
-            Ok(Err(error)) => Err(self.shared.translate(&error)),
-            Err(_) => Err(Error::new(
-                ErrorKind::Timeout,
-                format!("no connection within {patience:?}"),
-            )),
-        }
+    /// With it comes what it is connected to.
+    async fn connect(
+        &self,
+        broken: &Arc<AtomicBool>,
+        patience: Duration,
+    ) -> Result<(Pair, ConnectionInfo), Error> {
+        let attempt = async {
+            let at = self.address.locate(patience).await?;
+            let pair = tokio::select! {
+                pair = self.attempt(&at, broken) => pair,
+                // A server that is silent and that nobody holds for the
+                // primary any more is not waited for.
+                error = self.address.left(&at) => return Err(error),
+            };
+            let pair = pair.map_err(|error| self.shared.translate(&error))?;
+            Ok((pair, at))
+        };
+        tokio::time::timeout(patience, attempt)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::new(
+                    ErrorKind::Timeout,
+                    format!("no connection within {patience:?}"),
+                ))
+            })
     }
 
-    async fn attempt(&self, broken: &Arc<AtomicBool>) -> RedisResult<Pair> {
-        let client = Client::open(self.address.info().clone())?;
+    async fn attempt(&self, at: &ConnectionInfo, broken: &Arc<AtomicBool>) -> RedisResult<Pair> {
+        let client = Client::open(at.clone())?;
         let mut reads = self.open(&client, broken, true).await?;
         let mut removals = self.open(&client, broken, false).await?;
         let modern = is_modern(&mut removals).await?;

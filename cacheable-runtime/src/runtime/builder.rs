@@ -128,6 +128,22 @@ impl Builder {
     /// `redis+cluster://[[user]:password@]host[:port],host[:port]…`, by one or
     /// more of its nodes; the others are learned from them, by the names that
     /// `CLUSTER SLOTS` gives, which this process must be able to reach.
+    ///
+    /// A primary that is chosen by sentinels is
+    /// `redis+sentinel://[[user]:password@]host[:port],host[:port]…/service[/database]`:
+    /// the hosts are those of the sentinels (port 26379 unless it is said), the
+    /// service is what `sentinel monitor` calls the primary, and user, password
+    /// and database are the server's. What the sentinels themselves want stands
+    /// behind it, `?sentinel_user=…&sentinel_password=…`. They are asked once a
+    /// second, and the server that they name, by the address that they give,
+    /// is the one that is used; `rediss+sentinel://` reaches both by TLS.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), cacheable_runtime::Error> {
+    /// let url = "redis+sentinel://:password@sentinel-1,sentinel-2,sentinel-3/mymaster/0";
+    /// let runtime = cacheable_runtime::Runtime::builder().redis(url).build().await?;
+    /// # Ok(()) }
+    /// ```
     /// Default: the embedded store.
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.redis = Some(("the address given to `redis(…)`", url.into()));

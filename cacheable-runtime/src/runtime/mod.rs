@@ -59,7 +59,7 @@ impl Runtime {
     ///
     /// | variable | meaning | default |
     /// |---|---|---|
-    /// | `REDIS_URL` | the server, `redis://[[user]:password@]host[:port][/database]`, or a cluster, `redis+cluster://[[user]:password@]host[:port],host[:port]…` | the embedded store |
+    /// | `REDIS_URL` | the server, `redis://[[user]:password@]host[:port][/database]`, or a cluster, `redis+cluster://[[user]:password@]host[:port],host[:port]…`, or what sentinels watch, `redis+sentinel://[[user]:password@]host[:port],host[:port]…/service[/database]`: see [`Builder::redis`] | the embedded store |
     /// | `REDIS_CONNECTION_TIMEOUT` | milliseconds to connect in | 5000 |
     /// | `REDIS_COMMAND_TIMEOUT` | milliseconds to answer in | 5000 |
     /// | `REDIS_POOL_SIZE` | the most connections this process may open | 10 |

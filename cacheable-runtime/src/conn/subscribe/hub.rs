@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, RedisResult, Value, cmd,
+    AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, RedisError, RedisResult,
+    Value, cmd,
 };
 use tokio::time::{sleep, timeout};
 
@@ -55,10 +56,14 @@ async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
         }
         let connection = unique();
         match connect(shared, hub, connection, failures).await {
-            Ok(stream) => {
+            Ok((stream, at)) => {
                 // Until it has answered.
                 failures = failures.saturating_add(1);
-                let why = carry(shared, hub, connection, stream, &mut failures).await;
+                hub.is_at(&at);
+                let why = tokio::select! {
+                    why = carry(shared, hub, connection, stream, &mut failures) => why,
+                    why = hub.address.left(&at) => Some(why),
+                };
                 shared.table.lost(connection, hub.sound_until());
                 lock(&hub.carried).clear();
                 shared.table.has_settled();
@@ -108,7 +113,7 @@ async fn connect(
     hub: &Arc<HubCall>,
     connection: u64,
     failures: u32,
-) -> Result<MultiplexedConnection, Error> {
+) -> Result<(MultiplexedConnection, ConnectionInfo), Error> {
     let patience = attempt_patience(shared.timeouts.connect, failures);
     let (to, listed) = (Arc::clone(hub), Arc::downgrade(shared));
     let config = AsyncConnectionConfig::new()
@@ -121,19 +126,26 @@ async fn connect(
             Ok::<_, redis::aio::SendError>(())
         });
     let attempt = async {
-        let client = Client::open(hub.address.info().clone())?;
-        client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+        let at = hub.address.locate(patience).await?;
+        let open = async {
+            let client = Client::open(at.clone())?;
+            client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+        };
+        let stream = tokio::select! {
+            stream = open => stream,
+            error = hub.address.left(&at) => return Err(error),
+        };
+        let stream = stream.map_err(|error| translate(&error, shared.timeouts.command))?;
+        Ok((stream, at))
     };
-    match timeout(patience, attempt).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(translate(&error, shared.timeouts.command)),
-        Err(_) => Err(Error::new(
+    timeout(patience, attempt).await.unwrap_or_else(|_| {
+        Err(Error::new(
             ErrorKind::Timeout,
             format!("no connection within {patience:?}"),
-        )),
-    }
+        ))
+    })
 }
 
 /// Called in the order of the wire.

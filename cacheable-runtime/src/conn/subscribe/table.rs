@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use redis::ConnectionInfo;
 use tokio::sync::{Notify, watch};
 
 use super::super::address::Address;
@@ -57,6 +58,7 @@ impl HubCall {
             times: Mutex::new(Times {
                 heard: Instant::now(),
                 sound: Instant::now(),
+                at: None,
             }),
         }
     }
@@ -70,9 +72,17 @@ impl HubCall {
         lock(&self.times).heard.elapsed() < within
     }
 
-    /// What was asked then has been answered.
+    /// What the connection is to from now on.
+    pub(super) fn is_at(&self, at: &ConnectionInfo) {
+        lock(&self.times).at = Some(at.clone());
+    }
+
+    /// What was asked then has been answered. By a server that was no primary
+    /// any more it says nothing: others are published to by then.
     pub(super) fn is_sound(&self, asked: Instant) {
-        lock(&self.times).sound = asked;
+        let mut times = lock(&self.times);
+        let named = times.at.as_ref().and_then(|at| self.address.named(at));
+        times.sound = named.map_or(asked, |named| named.min(asked));
     }
 
     /// All that was published before has been heard: it came before an answer.
@@ -106,6 +116,8 @@ struct Times {
     /// When anything came last.
     heard: Instant,
     sound: Instant,
+    /// What the connection is to.
+    at: Option<ConnectionInfo>,
 }
 
 struct Entry {
