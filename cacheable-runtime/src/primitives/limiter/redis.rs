@@ -50,7 +50,7 @@ pub(super) async fn check(
     {
         let [cost, counts] = [ask.cost, u64::from(counts)].map(|number| number.to_string());
         let [_, capacity, window, grain] = numbers(ask.rule);
-        let arguments = [&cost, &counts, &capacity, &window, &grain].map(|a| a.as_bytes());
+        let arguments = [&cost, &counts, &capacity, &window, &grain].map(String::as_bytes);
         answer = leg.script(Lane::Removals, script, keys, &arguments).await?;
     }
     if answer.is_empty() {
