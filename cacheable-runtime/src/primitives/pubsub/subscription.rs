@@ -83,7 +83,8 @@ impl<M> Subscription<M> {
         bounds: Bounds,
         decode: fn(Vec<u8>) -> Option<M>,
     ) -> Result<Self, Error> {
-        let queue = Arc::new(Queue::new(bounds, ground.namespace().len()));
+        let queue = Queue::new(bounds, ground.namespace().len());
+        let queue = Arc::new(queue.counted_in(&ground.figures));
         let hold = super::listen(&ground, &topic, Arc::clone(&queue) as _).await?;
         Ok(Self {
             queue,
@@ -110,7 +111,10 @@ impl<M> Subscription<M> {
                 let bytes = message.payload.len();
                 match (self.decode)(message.payload) {
                     Some(message) => Event::Message { channel, message },
-                    None => Event::Undecodable { channel, bytes },
+                    None => {
+                        self.ground.figures.messages().undecodable();
+                        Event::Undecodable { channel, bytes }
+                    }
                 }
             }
             Next::Gap(since) => Event::Gap { since },
