@@ -109,12 +109,11 @@ impl<M> Subscription<M> {
             Next::Message(message) => {
                 let channel = String::from_utf8_lossy(&message.channel).into_owned();
                 let bytes = message.payload.len();
-                match (self.decode)(message.payload) {
-                    Some(message) => Event::Message { channel, message },
-                    None => {
-                        self.ground.figures.messages().undecodable();
-                        Event::Undecodable { channel, bytes }
-                    }
+                if let Some(message) = (self.decode)(message.payload) {
+                    Event::Message { channel, message }
+                } else {
+                    self.ground.figures.messages().undecodable();
+                    Event::Undecodable { channel, bytes }
                 }
             }
             Next::Gap(since) => Event::Gap { since },
