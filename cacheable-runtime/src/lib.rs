@@ -55,9 +55,12 @@ pub use key::{IntoKey, Key};
 pub use monitor::{
     BigKey, BigKeys, BigKeysReport, CacheStats, ClientStats, CommandStats, Finding, MemoryLimit,
     MemoryStats, Monitor, NodeStats, PersistenceStats, ReplicationStats, Reset, ServerChanges,
-    ServerCounters, ServerStats, SlowCommand, SlowLog, Stats, Thresholds, Unavailable,
+    ServerCounters, ServerStats, SlowCommand, SlowLog, Stats, Tally, Thresholds, Unavailable,
 };
-pub use observe::{MethodCounts, Observation, Outcome, with_outcome};
+pub use observe::{
+    LockCounts, MessageCounts, MethodCounts, Observation, OperationCounts, Outcome, RateCounts,
+    SessionCounts, with_outcome,
+};
 pub use pattern::{IntoPattern, Pattern};
 pub use policy::Policy;
 #[cfg(feature = "tower")]
@@ -65,8 +68,7 @@ pub use primitives::limiter::tower::{
     DenyWith, EmptyBody, Problem, RateLimitFuture, RateLimitLayer, RateLimitService, Respond,
 };
 pub use primitives::limiter::{
-    Algorithm, Decision, Decisions, OnFailure, RateCounts, RateLimiter, RatePolicy,
-    RatePolicyBuilder, Source,
+    Algorithm, Decision, Decisions, OnFailure, RateLimiter, RatePolicy, RatePolicyBuilder, Source,
 };
 pub use primitives::lock::{HeldLock, LockGuard, LockRequest, Locks, OnLost, Release};
 pub use primitives::pubsub::durable::{

@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "local",
         &["bus", "error", "observe", "pattern", "sync", "time"],
     ),
-    ("conn", &["bus", "error", "time", "sync"]),
+    ("conn", &["bus", "error", "observe", "time", "sync"]),
     ("remote", &["conn", "error", "pattern", "sync", "time"]),
     (
         "cache",
@@ -30,7 +30,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("primitives", &["codec", "conn", "error", "sync", "time"]),
+    (
+        "primitives",
+        &["codec", "conn", "error", "observe", "sync", "time"],
+    ),
     ("monitor", &["conn", "error", "observe", "sync", "time"]),
     ("config", &["error"]),
     (

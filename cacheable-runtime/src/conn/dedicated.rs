@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{Link, Lua, Named, Shared, is_unknown_script};
 use crate::error::{Error, ErrorKind};
+use crate::observe::script_reloads;
 
 /// It is closed when this is dropped.
 pub(crate) struct Dedicated {
@@ -72,6 +73,7 @@ impl Dedicated {
         let call = |named| script.call(named, self.modern, keys, arguments);
         let mut answer = call(Named::ByHash).query_async(&mut self.connection).await;
         if answer.as_ref().is_err_and(is_unknown_script) {
+            script_reloads(1);
             answer = call(Named::ByText).query_async(&mut self.connection).await;
         }
         answer.map_err(|error| self.shared.translate(&error))

@@ -28,6 +28,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
+use crate::observe::script_reloads;
 use address::Address;
 use breaker::Breaker;
 pub(crate) use cluster::{Cluster, Since};
@@ -241,6 +242,7 @@ impl Link {
         let mut connection = pair.clone().on(lane);
         let mut answer = call(Named::ByHash).query_async(&mut connection).await;
         if answer.as_ref().is_err_and(is_unknown_script) {
+            script_reloads(1);
             answer = call(Named::ByText).query_async(&mut connection).await;
         }
         self.take(answer)
@@ -272,6 +274,7 @@ impl Link {
             {
                 break;
             }
+            script_reloads(1);
         }
         let mut answers = answers.into_iter();
         let mut next = || answers.next().expect("each command is answered");
@@ -301,6 +304,7 @@ impl Link {
         };
         let mut answer = calls(Named::ByHash).query_async(&mut connection).await;
         if answer.as_ref().is_err_and(is_unknown_script) {
+            script_reloads(1);
             answer = calls(Named::ByText).query_async(&mut connection).await;
         }
         self.take(answer)
@@ -393,6 +397,8 @@ async fn load_scripts(
     modern: bool,
     connection: &mut MultiplexedConnection,
 ) -> RedisResult<()> {
+    // The series is there before it counts.
+    script_reloads(0);
     for script in greeting.scripts {
         script.script(modern).load_async(connection).await?;
     }

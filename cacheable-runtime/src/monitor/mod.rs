@@ -42,7 +42,7 @@ pub use server::{
     ServerCounters, ServerStats,
 };
 pub use slow::{SlowCommand, SlowLog};
-pub use stats::{CacheStats, NodeStats, Stats, Unavailable};
+pub use stats::{CacheStats, NodeStats, Stats, Tally, Unavailable};
 
 #[doc = include_str!("../docs/monitoring.md")]
 ///

@@ -13,13 +13,13 @@ use super::redis::{self, Answer};
 use super::server::ServerStats;
 #[cfg(feature = "redis")]
 use super::slow::Cursor;
-use super::stats::{CacheStats, NodeStats, Stats};
+use super::stats::{CacheStats, NodeStats, Stats, Tally};
 #[cfg(feature = "redis")]
 use crate::conn::Routes;
 use crate::error::Error;
 #[cfg(feature = "redis")]
 use crate::error::ErrorKind;
-use crate::observe::Observation;
+use crate::observe::{Counted, Observation};
 use crate::time::{Clock, Millis};
 
 /// What is looked at.
@@ -35,6 +35,7 @@ pub(crate) struct Subject {
 /// What a process knows of itself.
 pub(crate) struct Own {
     pub(crate) observation: Observation,
+    pub(crate) primitives: Counted,
     pub(crate) entries: usize,
     pub(crate) bytes: u64,
 }
@@ -43,7 +44,7 @@ pub(crate) struct Own {
 pub(super) struct Sampler {
     subject: Subject,
     /// The one before, and when it was taken on this process's clock.
-    before: Option<(Observation, Millis)>,
+    before: Option<(Observation, Counted, Millis)>,
     #[cfg(feature = "redis")]
     nodes: HashMap<String, Known>,
 }
@@ -98,20 +99,34 @@ impl Sampler {
         let nodes: Vec<NodeStats> = Vec::new();
         let own = (self.subject.own)();
         let moment = self.subject.clock.moment();
+        let now = own.primitives;
         let before = self
             .before
-            .replace((own.observation.clone(), moment.monotonic));
+            .replace((own.observation.clone(), now, moment.monotonic));
+        let (locks, limits, sessions, messages) = match &before {
+            Some((_, before, _)) => (
+                Some(now.locks.since(before.locks)),
+                Some(now.limits.since(before.limits)),
+                Some(now.sessions.since(before.sessions)),
+                Some(now.messages.since(before.messages)),
+            ),
+            None => (None, None, None, None),
+        };
         let stats = Stats {
             taken_at: SystemTime::UNIX_EPOCH
                 .checked_add(Duration::from_millis(moment.now))
                 .unwrap_or(SystemTime::UNIX_EPOCH),
-            interval: before.as_ref().map(|(_, at)| since(*at, moment.monotonic)),
+            interval: before.as_ref().map(|(.., at)| since(*at, moment.monotonic)),
             cache: CacheStats {
-                recent: before.map(|(before, _)| own.observation.since(&before)),
+                recent: before.map(|(before, ..)| own.observation.since(&before)),
                 since_start: own.observation,
                 local_entries: own.entries,
                 local_bytes: own.bytes,
             },
+            locks: Tally::new(now.locks, locks),
+            limits: Tally::new(now.limits, limits),
+            sessions: Tally::new(now.sessions, sessions),
+            messages: Tally::new(now.messages, messages),
             nodes,
         };
         (self, stats)

@@ -7,7 +7,7 @@ use super::changes::{Reset, ServerChanges};
 use super::server::ServerStats;
 use super::slow::SlowLog;
 use crate::error::Error;
-use crate::observe::Observation;
+use crate::observe::{LockCounts, MessageCounts, Observation, RateCounts, SessionCounts};
 
 /// How the cache and its servers are doing, at one moment.
 ///
@@ -22,6 +22,15 @@ pub struct Stats {
     pub interval: Option<Duration>,
     /// What this process did.
     pub cache: CacheStats,
+    /// What this process's locks did.
+    pub locks: Tally<LockCounts>,
+    /// How its checks of rate limits went, of all policies together;
+    /// [`RatePolicy::counts`](crate::RatePolicy::counts) has those of one.
+    pub limits: Tally<RateCounts>,
+    /// How its calls about sessions went.
+    pub sessions: Tally<SessionCounts>,
+    /// What it has published and heard.
+    pub messages: Tally<MessageCounts>,
     /// Each server: one, or the primaries of a cluster. None with the embedded
     /// store.
     pub nodes: Vec<NodeStats>,
@@ -39,6 +48,16 @@ pub struct CacheStats {
     pub local_entries: usize,
     /// What they weigh in bytes, as [`local_capacity`](crate::Builder::local_capacity) counts.
     pub local_bytes: u64,
+}
+
+/// What was counted in this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally<T> {
+    /// Since the runtime was built.
+    pub since_start: T,
+    /// In the interval; `None` without one.
+    pub recent: Option<T>,
 }
 
 /// One server.
@@ -108,6 +127,21 @@ impl CacheStats {
     /// What happened in the interval, or without one since the runtime was
     /// built.
     pub fn counted(&self) -> &Observation {
+        self.recent.as_ref().unwrap_or(&self.since_start)
+    }
+}
+
+impl<T> Tally<T> {
+    pub(super) fn new(since_start: T, recent: Option<T>) -> Self {
+        Self {
+            since_start,
+            recent,
+        }
+    }
+
+    /// What happened in the interval, or without one since the runtime was
+    /// built.
+    pub fn counted(&self) -> &T {
         self.recent.as_ref().unwrap_or(&self.since_start)
     }
 }

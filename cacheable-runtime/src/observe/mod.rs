@@ -1,5 +1,7 @@
-//! What the cache did: counters per method, and messages said once.
+//! What the cache did: counters per method, and messages said once. What the
+//! primitives did stands in [`figures`].
 
+mod figures;
 mod outcome;
 #[cfg(all(test, feature = "metrics"))]
 mod tests;
@@ -11,6 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::sync::lock;
+#[cfg(feature = "redis")]
+pub(crate) use figures::script_reloads;
+pub(crate) use figures::{
+    Checked, CheckedBy, Counted, Figures, LockLoss, LockOutcome, Mode, RateMeter, SessionOp,
+};
+pub use figures::{LockCounts, MessageCounts, OperationCounts, RateCounts, SessionCounts};
 pub use outcome::{Outcome, with_outcome};
 
 /// The counters of one engine.

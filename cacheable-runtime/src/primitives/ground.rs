@@ -8,6 +8,7 @@ use super::{limiter, lock, pubsub, session};
 use crate::conn::Routes;
 #[cfg(feature = "redis")]
 use crate::conn::subscribe::Subscriptions;
+use crate::observe::Figures;
 use crate::time::Clock;
 
 /// One runtime, as its primitives see it.
@@ -19,6 +20,8 @@ pub(crate) struct Ground {
     /// `None`: all is in this process.
     #[cfg(feature = "redis")]
     server: Option<Server>,
+    /// What was done on it.
+    pub(crate) figures: Arc<Figures>,
     pub(super) limits: limiter::Memory,
     pub(super) locks: lock::Memory,
     pub(super) messages: pubsub::Memory,
@@ -47,13 +50,15 @@ impl Ground {
         patience: Patience,
         #[cfg(feature = "redis")] server: Option<Server>,
     ) -> Arc<Self> {
+        let figures = Arc::<Figures>::default();
         Arc::new(Self {
             namespace,
             clock,
             patience,
             #[cfg(feature = "redis")]
             server,
-            limits: limiter::Memory::default(),
+            limits: limiter::Memory::new(&figures),
+            figures,
             locks: lock::Memory::default(),
             messages: pubsub::Memory::default(),
             sessions: session::Memory::default(),

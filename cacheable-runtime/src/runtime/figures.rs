@@ -77,12 +77,14 @@ impl Runtime {
 
     fn subject(&self) -> Subject {
         let engine = self.engine.clone();
+        let primitives = Arc::clone(&self.ground.figures);
         Subject {
             clock: engine.clock().clone(),
             own: Arc::new(move || {
                 let (entries, bytes) = engine.local().size();
                 Own {
                     observation: engine.observe().snapshot(),
+                    primitives: primitives.snapshot(),
                     entries,
                     bytes,
                 }

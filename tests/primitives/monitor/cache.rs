@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cacheable_runtime::{Runtime, Stats};
+use cacheable_runtime::{Event, LockCounts, Runtime, Stats};
+use cacheable_tests::store::LONG;
 use cacheable_tests::{RedisServer, Store};
 
 use super::{OFTEN, next, node, on, read, server};
@@ -11,6 +12,7 @@ use crate::on_every_store;
 on_every_store!(
     the_hit_rate_is_absent_without_reads_and_then_that_of_the_interval,
     a_sample_by_itself_has_what_the_process_knows,
+    locks_limits_sessions_and_messages_have_figures_of_their_own_and_no_part_in_the_hit_rate,
 );
 
 /// M1
@@ -55,6 +57,60 @@ async fn a_sample_by_itself_has_what_the_process_knows(store: Store) {
     }
     // The embedded store has no server to tell of.
     assert_eq!(stats.server().is_some(), !stats.nodes.is_empty());
+}
+
+/// M3
+async fn locks_limits_sessions_and_messages_have_figures_of_their_own_and_no_part_in_the_hit_rate(
+    store: Store,
+) {
+    const TIMES: u64 = 50;
+    let runtime = store.runtime().await;
+    let mut monitor = runtime.monitor(OFTEN);
+    read(&runtime, "key").await;
+    next(&mut monitor).await;
+    for _ in 0..3 {
+        read(&runtime, "key").await;
+    }
+    read(&runtime, "new").await;
+    let (locks, limiter) = (runtime.locks(), runtime.rate_limiter());
+    let (sessions, pubsub) = (runtime.sessions(), runtime.pubsub());
+    let mut heard = pubsub.subscribe::<u64>("news").await.unwrap();
+    let limit = TIMES / 2;
+    for number in 0..TIMES {
+        let name = format!("job:{number}");
+        let guard = locks.try_acquire(&name, LONG).await.unwrap();
+        let guard = guard.expect("nobody has it");
+        assert!(locks.try_acquire(&name, LONG).await.unwrap().is_none());
+        guard.release().await.unwrap();
+        let decision = limiter.check("user:7", limit, LONG).await.unwrap();
+        assert_eq!(decision.allowed, number < limit);
+        let session = sessions.create("user:7", &number, LONG).await.unwrap();
+        assert!(sessions.delete(&session.token).await.unwrap());
+        assert!(sessions.get::<u64>(&session.token).await.unwrap().is_none());
+        pubsub.publish("news", &number).await.unwrap();
+        assert!(matches!(heard.next().await, Some(Event::Message { .. })));
+    }
+    let stats = next(&mut monitor).await;
+    assert_eq!(stats.hit_rate(), Some(0.75));
+    let observed = stats.cache.counted().total();
+    assert_eq!((observed.reads(), observed.remote_errors), (4, 0));
+    // The control: all of it was counted, where it belongs.
+    let locks = stats.locks.counted();
+    assert_eq!((locks.acquired, locks.busy), (TIMES, TIMES));
+    assert_eq!((locks.released, locks.lost()), (TIMES, 0));
+    assert!(locks.mean_held_time().is_some());
+    let limits = stats.limits.counted();
+    assert_eq!((limits.allowed, limits.denied), (limit, limit));
+    let sessions = stats.sessions.counted();
+    assert_eq!((sessions.create.ok, sessions.delete.ok), (TIMES, TIMES));
+    assert_eq!((sessions.get.ok, sessions.get.missing), (0, TIMES));
+    let messages = stats.messages.counted();
+    assert_eq!((messages.published, messages.received), (TIMES, TIMES));
+    assert_eq!((messages.gaps, messages.lagged), (0, 0));
+    // And in the next interval nothing of it.
+    let stats = next(&mut monitor).await;
+    assert_eq!(stats.locks.counted(), &LockCounts::default());
+    assert_eq!(stats.hit_rate(), None);
 }
 
 #[tokio::test]

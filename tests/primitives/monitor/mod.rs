@@ -6,6 +6,7 @@ mod big_keys;
 mod cache;
 #[cfg(feature = "cluster")]
 mod cluster;
+mod exported;
 mod outage;
 mod server;
 mod slow_log;

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind};
 use crate::monitor::changes::{Reset, ServerChanges};
 use crate::monitor::info::parse;
 use crate::monitor::slow::SlowLog;
-use crate::monitor::stats::{CacheStats, NodeStats, Stats, Unavailable};
+use crate::monitor::stats::{CacheStats, NodeStats, Stats, Tally, Unavailable};
 use crate::monitor::{Finding, Thresholds};
 use crate::observe::Observe;
 
@@ -15,6 +15,10 @@ fn quiet() -> Stats {
         taken_at: SystemTime::UNIX_EPOCH,
         interval: None,
         cache: CacheStats::default(),
+        locks: Tally::default(),
+        limits: Tally::default(),
+        sessions: Tally::default(),
+        messages: Tally::default(),
         nodes: Vec::new(),
     }
 }

@@ -212,6 +212,7 @@ impl RatePolicyBuilder {
         }
         let rule = Rule::new(self.algorithm, limit, window, self.segments, self.burst)?;
         let tag = name::tagged(&self.name);
+        let counters = Arc::new(Counters::new(&self.name, &self.ground.figures));
         let spec = Spec {
             hash: hash(&tag, &rule),
             tag,
@@ -224,7 +225,7 @@ impl RatePolicyBuilder {
             shadow: self.shadow,
             remember: self.remember,
             timeout: self.timeout,
-            counters: Arc::new(Counters::default()),
+            counters,
         };
         Ok(RatePolicy::new(self.ground, spec))
     }

@@ -45,8 +45,8 @@ use std::time::Duration;
 
 use super::Ground;
 use crate::error::Error;
+use crate::observe::{Figures, RateCounts};
 pub use builder::{Algorithm, OnFailure, RatePolicyBuilder};
-pub use counts::RateCounts;
 use decide::Call;
 pub use decision::{Decision, Decisions, Source};
 pub use policy::RatePolicy;
@@ -189,13 +189,13 @@ impl fmt::Debug for RateLimiter {
     }
 }
 
-impl Default for Memory {
-    fn default() -> Self {
+impl Memory {
+    pub(super) fn new(figures: &Figures) -> Self {
         Self {
             histories: memory::Histories::new(),
             #[cfg(feature = "redis")]
             denials: denials::Denials::new(),
-            counters: Arc::default(),
+            counters: Arc::new(counts::Counters::new("check", figures)),
         }
     }
 }

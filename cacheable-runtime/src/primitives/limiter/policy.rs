@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::Algorithm;
 use super::builder::{OnFailure, REMEMBER, hash};
-use super::counts::{Counters, RateCounts};
+use super::counts::Counters;
 use super::decide::{self, Call};
 use super::decision::Decision;
 use super::rule::Rule;
 use crate::error::Error;
+use crate::observe::RateCounts;
 use crate::primitives::Ground;
 
 /// A named limit, shared by the fleet. Cheap to clone.

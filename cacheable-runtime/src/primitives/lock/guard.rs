@@ -145,8 +145,27 @@ impl LockGuard {
             Duration::ZERO
         };
         let release = self.hold.slot.release(until).await?;
-        self.settled.store(true, Ordering::SeqCst);
+        let found = match release {
+            Release::Expired if was_held => Ended::Missing,
+            Release::NotOwner if was_held => Ended::Taken,
+            _ => Ended::Released,
+        };
+        self.settle(found);
         Ok(release)
+    }
+
+    /// Nothing is left to be released. What ended it counts, once, unless it
+    /// was lost before.
+    fn settle(&self, found: Ended) {
+        let settled = self.settled.swap(true, Ordering::SeqCst);
+        if settled || self.hold.ended() != Some(Ended::Released) {
+            return;
+        }
+        let figures = self.hold.slot.ground.figures.locks();
+        match found.loss() {
+            Some(loss) => figures.lost(loss),
+            None => figures.released(),
+        }
     }
 }
 
@@ -158,6 +177,7 @@ impl Drop for LockGuard {
             renewal.abort();
         }
         if !known && !self.settled.load(Ordering::SeqCst) {
+            self.settle(Ended::Released);
             let slot = Arc::clone(&self.hold.slot);
             slot.release_later(self.hold.until(), false);
         }

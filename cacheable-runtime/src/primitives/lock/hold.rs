@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::background::Running;
 use super::slot::{Slot, Standing, backoff, may_pass};
 use crate::error::{Error, ErrorKind};
+use crate::observe::LockLoss;
 use crate::sync::{Mutex, lock};
 
 pub(super) struct Hold {
@@ -91,7 +92,12 @@ impl Hold {
     fn end_as(&self, state: &mut State, why: Ended) {
         state.ended = Some(why);
         self.changed.notify_waiters();
-        if why != Ended::Released {
+        let figures = self.slot.ground.figures.locks();
+        let until = self.most.map_or(state.until, |most| most.min(state.until));
+        let ended = self.slot.ticks.now().min(until);
+        figures.ended(ended.saturating_sub(self.asked));
+        if let Some(loss) = why.loss() {
+            figures.lost(loss);
             tracing::warn!(
                 lock = self.slot.name,
                 fence = self.fence,
@@ -217,6 +223,17 @@ impl Hold {
 }
 
 impl Ended {
+    /// As what it counts; `None`: it was not lost.
+    pub(super) fn loss(self) -> Option<LockLoss> {
+        match self {
+            Self::Expired => Some(LockLoss::Expired),
+            Self::MaxHold => Some(LockLoss::MaxHold),
+            Self::Missing => Some(LockLoss::Missing),
+            Self::Taken => Some(LockLoss::Taken),
+            Self::Released => None,
+        }
+    }
+
     fn why(self) -> &'static str {
         match self {
             Self::Expired => "its time to live has run out",

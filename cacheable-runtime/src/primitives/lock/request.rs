@@ -11,6 +11,7 @@ use super::attempt::Attempt;
 use super::guard::{HeldLock, LockGuard, Release};
 use super::hold::{Ended, Hold};
 use crate::error::{Error, ErrorKind};
+use crate::observe::LockOutcome;
 
 /// A lock that is about to be asked for, from
 /// [`Locks::lock`](super::Locks::lock).
@@ -154,7 +155,15 @@ impl LockRequest {
     /// # Cancellation
     /// Dropped, what it may have taken is released in the background.
     pub async fn try_acquire(self) -> Result<Option<LockGuard>, Error> {
-        self.attempt(false)?.once().await
+        let attempt = self.attempt(false)?;
+        let wait = self.ground.figures.lock_wait();
+        let answer = attempt.once().await;
+        wait.over(match &answer {
+            Ok(Some(_)) => LockOutcome::Acquired,
+            Ok(None) => LockOutcome::Busy,
+            Err(error) => outcome_of(error),
+        });
+        answer
     }
 
     /// Asks, and waits if somebody else holds it.
@@ -180,7 +189,12 @@ impl LockRequest {
 
     async fn acquire_for(&self, renews: bool) -> Result<LockGuard, Error> {
         let wait = self.wait.unwrap_or(self.terms.ttl);
-        self.attempt(renews)?.within(wait).await
+        let attempt = self.attempt(renews)?;
+        let counted = self.ground.figures.lock_wait();
+        let answer = attempt.within(wait).await;
+        let outcome = answer.as_ref().err().map(outcome_of);
+        counted.over(outcome.unwrap_or(LockOutcome::Acquired));
+        answer
     }
 
     /// Runs `body` under the lock, and returns what it returns if the lock was
@@ -238,6 +252,15 @@ async fn under<T>(hold: &Hold, on_lost: OnLost, body: impl Future<Output = T>) -
         body.as_mut().poll(context).map(Ok)
     })
     .await
+}
+
+/// As what an error counts.
+fn outcome_of(error: &Error) -> LockOutcome {
+    if error.kind() == ErrorKind::Timeout {
+        LockOutcome::TimedOut
+    } else {
+        LockOutcome::Failed
+    }
 }
 
 pub(super) fn check_ttl(ttl: Duration) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use super::{Ground, name};
 use crate::codec;
 use crate::error::{Error, ErrorKind};
+use crate::observe::Mode;
 use durable::Durable;
 pub use listener::Listener;
 pub(super) use memory::Memory;
@@ -103,11 +104,14 @@ impl PubSub {
     async fn send(&self, kind: Kind, channel: &str, payload: &[u8]) -> Result<u64, Error> {
         let topic = Topic::new(&self.ground, kind, channel)?;
         fits(payload)?;
+        let figures = self.ground.figures.messages();
         #[cfg(feature = "redis")]
         if let Some(server) = self.ground.server() {
-            return redis::publish(server, self.ground.patience(), &topic, payload).await;
+            let answer = redis::publish(server, self.ground.patience(), &topic, payload).await;
+            return figures.published(Mode::Live, answer);
         }
-        Ok(self.ground.messages.publish(&topic, payload))
+        let heard = self.ground.messages.publish(&topic, payload);
+        figures.published(Mode::Live, Ok(heard))
     }
 
     /// Listens to one channel. Every character of its name stands for itself.

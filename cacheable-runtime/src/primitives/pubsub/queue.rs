@@ -1,12 +1,13 @@
 //! What waits for one subscriber, and what becomes of what it cannot hold.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use super::{End, Receiver};
 use crate::error::{Error, ErrorKind};
+use crate::observe::{Figures, Mode};
 use crate::sync::lock;
 
 /// What a subscription does when its queue is full.
@@ -47,6 +48,7 @@ pub(super) struct Queue {
     bounds: Bounds,
     /// So many bytes of a channel's name are the namespace.
     prefix: usize,
+    figures: Arc<Figures>,
     inner: Mutex<Inner>,
 }
 
@@ -54,6 +56,8 @@ pub(super) struct Queue {
 struct Inner {
     /// Was dropped before all that waits.
     lagged: u64,
+    /// Were dropped in all.
+    dropped: u64,
     /// Is before all that waits, and after what was dropped.
     gap: Option<Instant>,
     items: VecDeque<Item>,
@@ -95,8 +99,14 @@ impl Queue {
         Self {
             bounds,
             prefix,
+            figures: Arc::default(),
             inner: Mutex::default(),
         }
+    }
+
+    pub(super) fn counted_in(mut self, figures: &Arc<Figures>) -> Self {
+        self.figures = Arc::clone(figures);
+        self
     }
 
     pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Next> {
@@ -132,12 +142,16 @@ impl Receiver for Queue {
         if inner.ended.is_some() {
             return;
         }
+        let dropped = inner.dropped;
         if inner.makes_room(&self.bounds, channel.len() + payload.len() + OVERHEAD) {
             inner.push(Waiting {
                 channel: channel.into(),
                 payload: payload.to_vec(),
             });
         }
+        let figures = self.figures.messages();
+        figures.received(Mode::Live);
+        figures.lagged(inner.dropped - dropped);
         inner.wake();
     }
 
@@ -146,6 +160,7 @@ impl Receiver for Queue {
         if inner.ended.is_some() {
             return;
         }
+        self.figures.messages().gap(Mode::Live);
         if inner.items.is_empty() {
             inner.gap.get_or_insert(since);
         } else if !matches!(inner.items.back(), Some(Item::Gap(_))) {
@@ -226,6 +241,7 @@ impl Inner {
                     self.messages -= 1;
                     self.bytes -= message.size();
                     self.lagged += 1;
+                    self.dropped += 1;
                     dropped = true;
                 }
                 Item::Gap(since) => {
@@ -237,6 +253,7 @@ impl Inner {
     }
 
     fn drop_newest(&mut self) {
+        self.dropped += 1;
         if let Some(Item::Lagged(count)) = self.items.back_mut() {
             *count += 1;
         } else {

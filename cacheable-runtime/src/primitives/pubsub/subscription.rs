@@ -83,7 +83,8 @@ impl<M> Subscription<M> {
         bounds: Bounds,
         decode: fn(Vec<u8>) -> Option<M>,
     ) -> Result<Self, Error> {
-        let queue = Arc::new(Queue::new(bounds, ground.namespace().len()));
+        let queue = Queue::new(bounds, ground.namespace().len());
+        let queue = Arc::new(queue.counted_in(&ground.figures));
         let hold = super::listen(&ground, &topic, Arc::clone(&queue) as _).await?;
         Ok(Self {
             queue,
@@ -108,9 +109,11 @@ impl<M> Subscription<M> {
             Next::Message(message) => {
                 let channel = String::from_utf8_lossy(&message.channel).into_owned();
                 let bytes = message.payload.len();
-                match (self.decode)(message.payload) {
-                    Some(message) => Event::Message { channel, message },
-                    None => Event::Undecodable { channel, bytes },
+                if let Some(message) = (self.decode)(message.payload) {
+                    Event::Message { channel, message }
+                } else {
+                    self.ground.figures.messages().undecodable();
+                    Event::Undecodable { channel, bytes }
                 }
             }
             Next::Gap(since) => Event::Gap { since },

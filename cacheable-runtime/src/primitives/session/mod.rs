@@ -28,6 +28,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Ground;
 use crate::error::Error;
+use crate::observe::SessionOp;
 pub use data::SessionData;
 use data::{decode, encode};
 use kinds::moment;
@@ -84,7 +85,8 @@ impl Sessions {
         check_user(user_id)?;
         let bytes = encode(data, self.options.max_size)?;
         let owner = Owner::user(user_id);
-        self.within(self.created(user_id, owner, bytes, ttl)).await
+        let call = self.call(SessionOp::Create);
+        call.within(self.created(user_id, owner, bytes, ttl)).await
     }
 
     /// A new session of nobody, from before a sign-in. It is in no
@@ -98,7 +100,8 @@ impl Sessions {
         ttl: Duration,
     ) -> Result<Session<D>, Error> {
         let bytes = encode(data, self.options.max_size)?;
-        self.within(self.created("", Owner::nobody(), bytes, ttl))
+        let call = self.call(SessionOp::Create);
+        call.within(self.created("", Owner::nobody(), bytes, ttl))
             .await
     }
 
@@ -116,8 +119,12 @@ impl Sessions {
         &self,
         token: &SessionToken,
     ) -> Result<Option<Session<D>>, Error> {
-        let found = self.within(self.find(token, true)).await?;
-        found.map(|found| found.session(token.clone())).transpose()
+        let call = self.call(SessionOp::Get);
+        call.within(async {
+            let found = self.find(token, true).await?;
+            found.map(|found| found.session(token.clone())).transpose()
+        })
+        .await
     }
 
     /// Replaces the data of a session that is there, whatever they are. With a
@@ -143,7 +150,8 @@ impl Sessions {
             idle,
             last: false,
         };
-        let changed = self.within(self.change(token.place(), &change)).await?;
+        let call = self.call(SessionOp::Set);
+        let changed = call.within(self.change(token.place(), &change)).await?;
         changed.map(drop).ok_or_else(gone)
     }
 
@@ -156,7 +164,8 @@ impl Sessions {
     /// [`is_gone`](Error::is_gone): it is not there any more, and is not made
     /// again.
     pub async fn save<D: SessionData>(&self, session: &mut Session<D>) -> Result<(), Error> {
-        self.within(self.saved(session)).await
+        let call = self.call(SessionOp::Save);
+        call.within(self.saved(session)).await
     }
 
     /// Changes the data of a session, by as many attempts as it takes to come
@@ -173,7 +182,8 @@ impl Sessions {
         token: &SessionToken,
         mut change: impl FnMut(&mut D),
     ) -> Result<Session<D>, Error> {
-        self.within(Box::pin(async {
+        let call = self.call(SessionOp::Update);
+        call.within(Box::pin(async {
             for attempt in 0..TRIES {
                 let found = self.find(token, false).await?.ok_or_else(gone)?;
                 let mut session: Session<D> = found.session(token.clone())?;
@@ -197,7 +207,8 @@ impl Sessions {
     /// [`is_gone`](Error::is_gone): there is no such session.
     pub async fn extend(&self, token: &SessionToken, ttl: Duration) -> Result<SystemTime, Error> {
         let change = Change::Extend(Some(millis("ttl", ttl)?));
-        let changed = self.within(self.change(token.place(), &change)).await?;
+        let call = self.call(SessionOp::Extend);
+        let changed = call.within(self.change(token.place(), &change)).await?;
         changed
             .map(|changed| moment(changed.expires))
             .ok_or_else(gone)
@@ -206,7 +217,8 @@ impl Sessions {
     /// Ends a session. `false`: there was none.
     pub async fn delete(&self, token: &SessionToken) -> Result<bool, Error> {
         let change = Change::Delete;
-        let changed = self.within(self.change(token.place(), &change)).await?;
+        let call = self.call(SessionOp::Delete);
+        let changed = call.within(self.change(token.place(), &change)).await?;
         Ok(changed.is_some())
     }
 
@@ -227,7 +239,8 @@ impl Sessions {
     /// It may have been rotated; the client keeps what it can do with the old
     /// token for the grace, and has to sign in again after that.
     pub async fn rotate<D: SessionData>(&self, token: &SessionToken) -> Result<Session<D>, Error> {
-        self.within(Box::pin(async {
+        let call = self.call(SessionOp::Rotate);
+        call.within(Box::pin(async {
             // A token that nobody gets to know would be as good as lost, so
             // whether the data can be read is found out before.
             let found = self.find(token, false).await?.ok_or_else(gone)?;
@@ -279,7 +292,8 @@ impl Sessions {
         let user_id = user_id.as_ref();
         check_user(user_id)?;
         let grace = self.options.grace_millis()?;
-        self.within(Box::pin(async {
+        let call = self.call(SessionOp::RotateAs);
+        call.within(Box::pin(async {
             for attempt in 0..TRIES {
                 let found = self.find(token, false).await?.ok_or_else(gone)?;
                 if found.rotated {
@@ -311,7 +325,8 @@ impl Sessions {
     /// The sessions of a user, in no order, without those that have ended.
     pub async fn list(&self, user_id: impl AsRef<str>) -> Result<Vec<SessionInfo>, Error> {
         check_user(user_id.as_ref())?;
-        let list = self
+        let call = self.call(SessionOp::List);
+        let list = call
             .within(self.listed(Owner::user(user_id.as_ref())))
             .await?;
         let infos = list.living.into_iter();
@@ -325,7 +340,8 @@ impl Sessions {
         let Some(place) = Place::listed(Owner::user(user_id.as_ref()), id) else {
             return Ok(false);
         };
-        let changed = self.within(self.change(place, &Change::Delete)).await?;
+        let call = self.call(SessionOp::Revoke);
+        let changed = call.within(self.change(place, &Change::Delete)).await?;
         Ok(changed.is_some())
     }
 
@@ -338,7 +354,8 @@ impl Sessions {
     pub async fn revoke_all(&self, user_id: impl AsRef<str>) -> Result<u64, Error> {
         check_user(user_id.as_ref())?;
         let owner = Owner::user(user_id.as_ref());
-        self.revoked(owner, None).await
+        let call = self.call(SessionOp::RevokeAll);
+        call.ended(self.revoked(owner, None).await)
     }
 
     /// Ends all sessions of a user but that of a token: “sign out everywhere
@@ -359,8 +376,12 @@ impl Sessions {
                 "the session to keep is not of this user: write the token of one of theirs",
             ));
         }
-        let keep = self.within(self.find(token, false)).await?;
-        self.revoked(owner, keep.map(|found| found.keys)).await
+        let call = self.call(SessionOp::RevokeAll);
+        let revoked = match self.within(self.find(token, false)).await {
+            Ok(keep) => self.revoked(owner, keep.map(|found| found.keys)).await,
+            Err(error) => Err(error),
+        };
+        call.ended(revoked)
     }
 }
 

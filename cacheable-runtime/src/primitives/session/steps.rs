@@ -10,6 +10,51 @@ use super::store::{Change, Changed, Keys, List, New, Step, Store, Stored};
 use super::token::{Owner, Place, SessionToken};
 use super::{Sessions, memory};
 use crate::error::{Error, ErrorKind};
+use crate::observe::SessionOp;
+
+/// A call of a program, which counts as one whatever its steps are.
+pub(super) struct Call<'a> {
+    sessions: &'a Sessions,
+    op: SessionOp,
+}
+
+impl Call<'_> {
+    /// [`within`](Sessions::within), and then it has ended.
+    pub(super) async fn within<T: Told>(
+        &self,
+        steps: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.ended(self.sessions.within(steps).await)
+    }
+
+    /// Passes on how it has ended.
+    pub(super) fn ended<T: Told>(&self, answer: Result<T, Error>) -> Result<T, Error> {
+        let figures = self.sessions.ground.figures.sessions();
+        match &answer {
+            Ok(told) => figures.done(self.op, told.is_there()),
+            Err(error) => figures.failed(self.op, error),
+        }
+        answer
+    }
+}
+
+/// What a call returns, as far as it says whether there was a session.
+pub(super) trait Told {
+    fn is_there(&self) -> bool {
+        true
+    }
+}
+
+impl<T> Told for Option<T> {
+    fn is_there(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl<D> Told for Session<D> {}
+impl Told for List {}
+impl Told for () {}
+impl Told for u64 {}
 
 /// How many rotations are followed from an old token.
 const HOPS: usize = 8;
@@ -48,6 +93,11 @@ impl Sessions {
         }
         let now = self.ground.clock().now();
         Store::Here(memory::Here::new(&self.ground.sessions, now))
+    }
+
+    /// A call, which counts when it has ended.
+    pub(super) fn call(&self, op: SessionOp) -> Call<'_> {
+        Call { sessions: self, op }
     }
 
     /// Holds what takes several steps to the time of one command.

@@ -16,6 +16,7 @@ use super::store::{Change, Millis, New, Step};
 use super::token::Place;
 use super::{Sessions, steps};
 use crate::error::{Error, ErrorKind};
+use crate::observe::SessionOp;
 
 /// A [`SessionStore`] of `tower-sessions` over [`Sessions`], with the feature
 /// `tower-sessions`.
@@ -59,7 +60,7 @@ impl TowerSessions {
         };
         let place = Place::of_number(record.id.0);
         let steps = self.sessions.change(place, &change);
-        let changed = self.sessions.within(steps).await?;
+        let changed = self.sessions.call(SessionOp::Set).within(steps).await?;
         changed.map(drop).ok_or_else(steps::gone)
     }
 
@@ -125,6 +126,7 @@ impl SessionStore for TowerSessions {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         let made = self.made(record);
         self.sessions
+            .call(SessionOp::Create)
             .within(made)
             .await
             .map_err(|error| told(&error))
@@ -136,6 +138,7 @@ impl SessionStore for TowerSessions {
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
         self.sessions
+            .call(SessionOp::Get)
             .within(self.loaded(id))
             .await
             .map_err(|error| told(&error))
@@ -145,6 +148,7 @@ impl SessionStore for TowerSessions {
         let place = Place::of_number(id.0);
         let steps = self.sessions.change(place, &Change::Delete);
         self.sessions
+            .call(SessionOp::Delete)
             .within(steps)
             .await
             .map(drop)

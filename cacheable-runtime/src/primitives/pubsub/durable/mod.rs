@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Ground, Kind, Topic, decode, encode, fits, name};
 use crate::error::{Error, ErrorKind};
+use crate::observe::Mode;
 pub use id::MessageId;
 pub(super) use log::Logs;
 pub use subscription::{DurableEvent, DurableSubscription};
@@ -121,10 +122,12 @@ impl Durable {
         let key = self.key()?;
         fits(payload)?;
         let life = self.millis()?;
+        let figures = self.ground.figures.messages();
         #[cfg(feature = "redis")]
         if let Some(server) = self.ground.server() {
             let patience = self.ground.patience();
-            return super::redis::append(server, patience, &key, payload, self.most, life).await;
+            let append = super::redis::append(server, patience, &key, payload, self.most, life);
+            return figures.published(Mode::Durable, append.await);
         }
         let (messages, clock) = (&self.ground.messages, self.ground.clock());
         let id = messages.logs.append(clock, &key, payload, self.most, life);
@@ -133,7 +136,7 @@ impl Durable {
             name: key,
         };
         messages.publish(&bell, id.to_string().as_bytes());
-        Ok(id)
+        figures.published(Mode::Durable, Ok(id))
     }
 
     /// Reads what is published, and what was, from `start` on. Only one message

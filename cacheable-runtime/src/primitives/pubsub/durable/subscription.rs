@@ -18,6 +18,7 @@ use tokio::time::{Sleep, sleep};
 use super::super::{End, Ground, Hold, Kind, Receiver, Topic, listen};
 use super::{Entry, MessageId, StartAt};
 use crate::error::{Error, ErrorKind};
+use crate::observe::Mode;
 use crate::sync::{BoxFuture, lock};
 
 /// What a [`DurableSubscription`] reads.
@@ -145,22 +146,28 @@ impl<M> DurableSubscription<M> {
     }
 
     fn event(&self, read: Read) -> DurableEvent<M> {
+        let figures = self.ground.figures.messages();
         match read {
             Read::Gap {
                 after,
                 before,
                 lost,
-            } => DurableEvent::Gap {
-                after,
-                before,
-                lost,
-            },
-            Read::Entry(Entry { id, payload, .. }) => {
-                let bytes = payload.len();
-                match (self.decode)(payload) {
-                    Some(message) => DurableEvent::Message { id, message },
-                    None => DurableEvent::Undecodable { id, bytes },
+            } => {
+                figures.gap(Mode::Durable);
+                DurableEvent::Gap {
+                    after,
+                    before,
+                    lost,
                 }
+            }
+            Read::Entry(Entry { id, payload, .. }) => {
+                figures.received(Mode::Durable);
+                let bytes = payload.len();
+                if let Some(message) = (self.decode)(payload) {
+                    return DurableEvent::Message { id, message };
+                }
+                figures.undecodable();
+                DurableEvent::Undecodable { id, bytes }
             }
         }
     }
