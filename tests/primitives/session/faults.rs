@@ -195,3 +195,75 @@ async fn a_server_that_forgets_everything_leaves_nobody_signed_in() {
         assert!(sessions.get::<u64>(&new).await.unwrap().is_some());
     }
 }
+
+/// X4: that a session is in use is noted if there is time for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_writes_stand_still_a_session_is_still_read() {
+    let server = RedisServer::start();
+    let sessions = on(&server).await.sessions();
+    let token = sessions.create("u", &1_u8, IDLE).await.unwrap().token;
+    let key = records(&server).remove(0);
+    server.command::<()>(&["PEXPIRE", &key, "60000"]);
+    if !is_read_while_writes_stand_still(&server) {
+        // A server before 7 does not know which scripts write.
+        return;
+    }
+    block_in_place(|| server.command::<()>(&["CLIENT", "PAUSE", "30000", "WRITE"]));
+    let got = sessions.get::<u8>(&token).await.unwrap().unwrap();
+    assert_eq!(got.data, 1);
+    block_in_place(|| server.command::<()>(&["CLIENT", "UNPAUSE"]));
+}
+
+fn is_read_while_writes_stand_still(server: &RedisServer) -> bool {
+    let info: String = server.command(&["INFO", "server"]);
+    let version = info
+        .lines()
+        .find_map(|line| line.strip_prefix("redis_version:"))
+        .unwrap();
+    !version.starts_with("6.")
+}
+
+/// X3: a sign-out with an old token that fails halfway can be tried again.
+#[tokio::test]
+async fn a_deletion_by_an_old_token_that_fails_is_no_deletion() {
+    let server = RedisServer::start();
+    let sessions = on(&server).await.sessions();
+    let old = sessions.create("u", &1_u8, IDLE).await.unwrap();
+    let key = records(&server).remove(0);
+    let new = sessions.rotate::<u8>(&old.token).await.unwrap().token;
+    let leads_to: String = server.command(&["HGET", &key, "m"]);
+    // The second of the two steps cannot be done.
+    server.command::<()>(&["HSET", &key, "m", "nowhere"]);
+    sessions.delete(&old.token).await.unwrap_err();
+    assert!(sessions.get::<u8>(&new).await.unwrap().is_some());
+    server.command::<()>(&["HSET", &key, "m", &leads_to]);
+    assert!(sessions.delete(&old.token).await.unwrap());
+    assert!(sessions.get::<u8>(&new).await.unwrap().is_none());
+    assert!(sessions.get::<u8>(&old.token).await.unwrap().is_none());
+    assert!(!sessions.delete(&old.token).await.unwrap());
+    // What is left goes by itself.
+    let left: i64 = server.command(&["PTTL", &key]);
+    assert!(left > 0, "{left}");
+}
+
+/// X3: whatever a server refuses of it, a revocation does not leave the others
+/// signed in and the one to keep not.
+#[tokio::test]
+async fn a_revocation_that_is_half_refused_keeps_nobody_else() {
+    let server = RedisServer::start();
+    let sessions = on(&server).await.sessions();
+    for refused in ["-set", "-hset"] {
+        let own = sessions.create(refused, &1_u8, IDLE).await.unwrap().token;
+        let other = sessions.create(refused, &1_u8, IDLE).await.unwrap().token;
+        server.command::<()>(&[
+            "ACL", "SETUSER", "limited", "on", ">pw", "~*", "+@all", refused,
+        ]);
+        let url = server.url().replacen("redis://", "redis://limited:pw@", 1);
+        let restricted = super::on_with(&url).await.sessions();
+        restricted.revoke_all_but(refused, &own).await.unwrap_err();
+        server.command::<()>(&["ACL", "DELUSER", "limited"]);
+        let own = sessions.get::<u8>(&own).await.unwrap().is_some();
+        let other = sessions.get::<u8>(&other).await.unwrap().is_some();
+        assert!(own || !other, "{refused}");
+    }
+}
