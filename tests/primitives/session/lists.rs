@@ -328,7 +328,10 @@ async fn a_list_beside_a_rotation_leaves_the_grace() {
             } else {
                 0
             };
-            members > 0 && server.command::<Option<f64>>(&["ZSCORE", key, rotated.id()]).is_some()
+            members > 0
+                && server
+                    .command::<Option<f64>>(&["ZSCORE", key, rotated.id()])
+                    .is_some()
         })
         .unwrap();
     for old in [before.id(), planted.id()] {
@@ -347,7 +350,13 @@ async fn a_list_beside_a_rotation_leaves_the_grace() {
     }
     sessions.revoke_all("u").await.unwrap();
     assert_eq!(records(&server).len(), 1);
-    assert!(sessions.get::<u8>(&signed_in.token).await.unwrap().is_some());
+    assert!(
+        sessions
+            .get::<u8>(&signed_in.token)
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 /// S16: a user who signs in again and again, and whose sessions expire, does
