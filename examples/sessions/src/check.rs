@@ -94,6 +94,28 @@ pub async fn all(service: &Router) -> Result<(), Box<dyn Error>> {
         page.status == StatusCode::UNAUTHORIZED,
     )?;
 
+    for elsewhere in ["cross-site", "same-site"] {
+        let request = Request::post("/sign-out-elsewhere")
+            .header(COOKIE, &laptop.cookie)
+            .header("sec-fetch-site", elsewhere)
+            .body(Body::empty())?;
+        let response = service.clone().oneshot(request).await?;
+        fact(
+            "a page of another origin does nothing for her",
+            response.status() == StatusCode::FORBIDDEN,
+        )?;
+    }
+    let mut shared = laptop.clone();
+    let ben = json!({ "name": "ben", "password": "correct horse" });
+    let page = shared.visit(service, "POST", "/sign-in", ben).await?;
+    fact(
+        "who signs in after her sees nothing of hers",
+        page.json["user"] == "ben" && page.json["pages"] == 0,
+    )?;
+    laptop
+        .visit(service, "POST", "/sign-in", ann.clone())
+        .await?;
+
     let mut phone = Browser::default();
     phone.visit(service, "POST", "/sign-in", ann).await?;
     let page = laptop.visit(service, "GET", "/me", json!(null)).await?;

@@ -67,6 +67,12 @@ async fn sign_in(
     }
     let user = &credentials.name;
     let signed_in = match &current {
+        // What somebody else has left in this browser is not for this user.
+        Some(Current(before)) if !before.is_anonymous() && before.user_id != *user => {
+            let ended = sessions.delete(&before.token).await;
+            ended.map_err(|error| unavailable(&error))?;
+            sessions.create(user, &Visit::default(), IDLE).await
+        }
         Some(Current(before)) => sessions.rotate_as(&before.token, user, IDLE).await,
         None => sessions.create(user, &Visit::default(), IDLE).await,
     };
@@ -126,12 +132,13 @@ fn unavailable_or_gone(error: &cacheable_runtime::Error) -> StatusCode {
     }
 }
 
-/// A form of another site must not act for a user, even where a browser does
-/// not know `SameSite`.
+/// A page of another origin must not act for a user. To `SameSite` a neighbour
+/// below the same domain is no other site, so it is not enough.
 async fn from_this_site(request: Request, next: Next) -> Response {
     let site = request.headers().get("sec-fetch-site");
-    let elsewhere = site.is_some_and(|site| site == "cross-site");
-    if elsewhere && request.method().as_str() != "GET" {
+    // A browser that says nothing is too old to say; `none` is the user.
+    let here = site.is_none_or(|site| site == "same-origin" || site == "none");
+    if !here && !request.method().is_safe() {
         return StatusCode::FORBIDDEN.into_response();
     }
     next.run(request).await

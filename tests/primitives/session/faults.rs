@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use cacheable_runtime::{ErrorKind, Runtime};
-use cacheable_tests::{RedisServer, eventually};
+
+use cacheable_tests::{Of, Proxy, RedisServer, eventually};
 use tokio::task::{JoinSet, block_in_place};
 
 use super::{Cart, IDLE, cart, on, records};
@@ -193,5 +194,78 @@ async fn a_server_that_forgets_everything_leaves_nobody_signed_in() {
         assert_eq!(sessions.list(&user).await.unwrap(), []);
         let new = sessions.create(&user, &1_u64, IDLE).await.unwrap().token;
         assert!(sessions.get::<u64>(&new).await.unwrap().is_some());
+    }
+}
+
+/// X4: that a session is in use is noted if there is time for it.
+#[tokio::test]
+async fn on_a_slow_server_a_get_does_not_wait_to_be_noted() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    // Enough for one answer and not for two.
+    let (delay, timeout) = (Duration::from_millis(2500), Duration::from_millis(4500));
+    let builder = Runtime::builder()
+        .redis(proxy.url())
+        .command_timeout(timeout);
+    let runtime = builder.require_connection().build().await.unwrap();
+    let sessions = runtime.sessions();
+    let token = sessions.create("u", &1_u8, IDLE).await.unwrap().token;
+    sessions.get::<u8>(&token).await.unwrap().unwrap();
+    let key = records(&server).remove(0);
+    server.command::<()>(&["PEXPIRE", &key, "60000"]);
+    proxy.delay(Of::All, delay);
+    let got = sessions.get::<u8>(&token).await.unwrap().unwrap();
+    assert_eq!(got.data, 1);
+    proxy.forward();
+    // The next one does it.
+    eventually("its use is noted", PATIENCE, async || {
+        let got = sessions.get::<u8>(&token).await;
+        got.is_ok() && server.command::<i64>(&["PTTL", &key]) > 500_000
+    })
+    .await;
+}
+
+/// X3: a sign-out with an old token that fails halfway can be tried again.
+#[tokio::test]
+async fn a_deletion_by_an_old_token_that_fails_is_no_deletion() {
+    let server = RedisServer::start();
+    let sessions = on(&server).await.sessions();
+    let old = sessions.create("u", &1_u8, IDLE).await.unwrap();
+    let key = records(&server).remove(0);
+    let new = sessions.rotate::<u8>(&old.token).await.unwrap().token;
+    let leads_to: String = server.command(&["HGET", &key, "m"]);
+    // The second of the two steps cannot be done.
+    server.command::<()>(&["HSET", &key, "m", "nowhere"]);
+    sessions.delete(&old.token).await.unwrap_err();
+    assert!(sessions.get::<u8>(&new).await.unwrap().is_some());
+    server.command::<()>(&["HSET", &key, "m", &leads_to]);
+    assert!(sessions.delete(&old.token).await.unwrap());
+    assert!(sessions.get::<u8>(&new).await.unwrap().is_none());
+    assert!(sessions.get::<u8>(&old.token).await.unwrap().is_none());
+    assert!(!sessions.delete(&old.token).await.unwrap());
+    // What is left goes by itself.
+    let left: i64 = server.command(&["PTTL", &key]);
+    assert!(left > 0, "{left}");
+}
+
+/// X3: whatever a server refuses of it, a revocation does not leave the others
+/// signed in and the one to keep not.
+#[tokio::test]
+async fn a_revocation_that_is_half_refused_keeps_nobody_else() {
+    let server = RedisServer::start();
+    let sessions = on(&server).await.sessions();
+    for refused in ["-set", "-hset"] {
+        let own = sessions.create(refused, &1_u8, IDLE).await.unwrap().token;
+        let other = sessions.create(refused, &1_u8, IDLE).await.unwrap().token;
+        server.command::<()>(&[
+            "ACL", "SETUSER", "limited", "on", ">pw", "~*", "+@all", refused,
+        ]);
+        let url = server.url().replacen("redis://", "redis://limited:pw@", 1);
+        let restricted = super::on_with(&url).await.sessions();
+        restricted.revoke_all_but(refused, &own).await.unwrap_err();
+        server.command::<()>(&["ACL", "DELUSER", "limited"]);
+        let own = sessions.get::<u8>(&own).await.unwrap().is_some();
+        let other = sessions.get::<u8>(&other).await.unwrap().is_some();
+        assert!(own || !other, "{refused}");
     }
 }

@@ -305,3 +305,81 @@ async fn keys_begin_as_they_should_and_all_of_them_end() {
         assert!(!key.contains("u*"), "{key}");
     }
 }
+
+/// S4: a list that began before a rotation, and ends after it, leaves the old
+/// token its grace.
+#[tokio::test]
+async fn a_list_beside_a_rotation_leaves_the_grace() {
+    let server = RedisServer::start();
+    let sessions = on(&server).await.sessions();
+    let before = sessions.create("u", &1_u8, IDLE).await.unwrap();
+    let rotated = sessions.rotate::<u8>(&before.token).await.unwrap();
+    let planted = sessions.create("u", &2_u8, IDLE).await.unwrap();
+    let signed_in = sessions
+        .rotate_as::<u8>(&planted.token, "v", IDLE)
+        .await
+        .unwrap();
+    // As it was when the list began.
+    let index = keys(&server)
+        .into_iter()
+        .find(|key| {
+            let members: u64 = if key.ends_with(":index") {
+                server.command(&["ZCARD", key])
+            } else {
+                0
+            };
+            members > 0
+                && server
+                    .command::<Option<f64>>(&["ZSCORE", key, rotated.id()])
+                    .is_some()
+        })
+        .unwrap();
+    for old in [before.id(), planted.id()] {
+        server.command::<()>(&["ZADD", &index, "1e15", old]);
+    }
+    let listed = sessions.list("u").await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].id, rotated.id());
+    for old in [&before.token, &planted.token] {
+        assert!(sessions.get::<u8>(old).await.unwrap().unwrap().rotated);
+    }
+    assert_eq!(server.command::<u64>(&["ZCARD", &index]), 1);
+    // Those that were revoked are removed, and so are old tokens of theirs.
+    for old in [before.id(), planted.id()] {
+        server.command::<()>(&["ZADD", &index, "1e15", old]);
+    }
+    sessions.revoke_all("u").await.unwrap();
+    assert_eq!(records(&server).len(), 1);
+    assert!(
+        sessions
+            .get::<u8>(&signed_in.token)
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+/// S16: a user who signs in again and again, and whose sessions expire, does
+/// not fill the server.
+#[tokio::test]
+async fn an_index_does_not_grow_by_what_has_expired() {
+    let server = RedisServer::start();
+    let sessions = on(&server).await.sessions();
+    let index = || {
+        let keys = keys(&server);
+        let index = keys.into_iter().find(|key| key.ends_with(":index"));
+        index.unwrap()
+    };
+    for number in 0..3000 {
+        sessions.create("u", &1_u8, IDLE).await.unwrap();
+        if number % 100 == 99 {
+            // The time of all of them is over, but for their end at last.
+            let records = records(&server);
+            let mut delete = vec!["DEL"];
+            delete.extend(records.iter().map(String::as_str));
+            server.command::<()>(&delete);
+        }
+    }
+    let members: u64 = server.command(&["ZCARD", &index()]);
+    assert!(members < 1500, "{members}");
+}

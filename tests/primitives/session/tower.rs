@@ -165,3 +165,19 @@ async fn no_id_is_kept() {
     assert!(left > 0);
     assert!(!format!("{store:?}").contains(&record.id.to_string()));
 }
+
+/// S19: another program can set any time.
+#[tokio::test]
+async fn a_life_of_ages_is_no_panic() {
+    let server = RedisServer::start();
+    let runtime: Runtime = on(&server).await;
+    let store = TowerSessions::new(runtime.sessions());
+    let mut record = record(Span::minutes(5));
+    store.create(&mut record).await.unwrap();
+    let key = keys(&server).remove(0);
+    server.command::<()>(&["PEXPIRE", &key, "9000000000000000000"]);
+    let loaded = store.load(&record.id).await.unwrap().unwrap();
+    // No longer than its end says.
+    let off = (loaded.expiry_date - record.expiry_date).abs();
+    assert!(off < Span::seconds(60), "{off}");
+}

@@ -18,7 +18,7 @@ pub(crate) struct Memory {
 struct Kept {
     sessions: HashMap<String, Entry>,
     users: HashMap<String, User>,
-    /// How many were made since the dead were last removed.
+    /// How many were made, or moved, since the dead were last removed.
     made: usize,
 }
 
@@ -170,6 +170,7 @@ impl<'a> Here<'a> {
     pub(super) fn rotate(&self, old: &Keys, new: &Keys, grace: Millis) -> Option<Step<Stored>> {
         let now = self.now;
         let mut kept = lock(&self.memory.kept);
+        kept.sweep(now);
         match kept.living(old, now) {
             None => return Some(Step::Gone),
             Some(Entry {
@@ -195,6 +196,7 @@ impl<'a> Here<'a> {
                 expires: now.saturating_add(grace),
             };
             kept.sessions.insert(old.session.clone(), moved);
+            kept.made += 1;
         }
         if let Some(user) = kept.users.get_mut(&old.mark) {
             user.index.insert(new.session.clone());
@@ -344,4 +346,35 @@ impl Session {
 /// Unlike any other, so that no clock is needed to tell new from old.
 pub(super) fn fresh_mark() -> String {
     base64::text(&secret::bytes::<18>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::primitives::session::token::{Owner, SessionToken};
+
+    #[test]
+    fn what_rotations_leave_is_removed_without_any_new_session() {
+        let memory = Memory::default();
+        let owner = Owner::user("u");
+        let keys = || Keys::of("session:", SessionToken::of(&owner).place());
+        let mut current = keys();
+        let new = New {
+            user_id: "u",
+            idle: 1_000_000,
+            absolute: 100_000_000,
+            data: b"",
+        };
+        assert!(Here::new(&memory, 0).create(&current, &new).is_some());
+        for now in 1..=10_000 {
+            let next = keys();
+            let here = Here::new(&memory, now * 10);
+            let rotated = here.rotate(&current, &next, 100);
+            assert!(matches!(rotated, Some(Step::Done(_))));
+            current = next;
+        }
+        // Ten lead on at any moment.
+        let kept = lock(&memory.kept).sessions.len();
+        assert!(kept < 10 * FEW, "{kept}");
+    }
 }

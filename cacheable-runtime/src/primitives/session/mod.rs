@@ -110,7 +110,7 @@ impl Sessions {
     ///
     /// To get a session is to use it: its idle timeout begins anew, which is
     /// written once a tenth of it has passed. Where the server refuses that
-    /// write, the session is returned all the same.
+    /// write, or is slow to do it, the session is returned all the same.
     ///
     /// # Errors
     /// [`ErrorKind::Codec`](crate::ErrorKind::Codec): what is kept is no `D`. Otherwise why the server
@@ -273,7 +273,9 @@ impl Sessions {
     ///
     /// For the [`grace`](Self::grace) the old token still shows what the
     /// session was before, marked [`rotated`](Session::rotated), and can
-    /// change nothing: whoever has planted it sees nothing of the user. The
+    /// change nothing: whoever has planted it sees nothing of the user. Where
+    /// the one from before is another user's, and its data are theirs alone,
+    /// [`delete`](Self::delete) it and [`create`](Self::create) one. The
     /// new session is made before the old one ends, so that in no moment there
     /// is neither.
     ///

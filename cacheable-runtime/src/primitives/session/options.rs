@@ -21,7 +21,7 @@ const ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const GRACE: Duration = Duration::from_secs(15);
 const MAX_SIZE: usize = 1024 * 1024;
 /// A time beyond it is a mistake, or an attempt at an overflow.
-const LONGEST: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
 const LONGEST_GRACE: Duration = Duration::from_secs(300);
 const LONGEST_USER: usize = 1024;
 

@@ -58,6 +58,10 @@ impl Told for u64 {}
 
 /// How many rotations are followed from an old token.
 const HOPS: usize = 8;
+/// One in so many new sessions has some of its user's looked at. Each look is
+/// at 200, so that no more than half as many as live are dead in the long run.
+#[cfg(feature = "redis")]
+const TIDY: u64 = 64;
 
 /// A session, and where it is.
 pub(super) struct Found {
@@ -142,6 +146,8 @@ impl Sessions {
             let token = SessionToken::of(&owner);
             let keys = self.keys(token.place());
             if let Some(made) = self.store().create(&keys, &new).await? {
+                #[cfg(feature = "redis")]
+                self.tidied(&keys).await;
                 return Ok(Session {
                     token,
                     user_id: user_id.to_owned(),
@@ -155,6 +161,24 @@ impl Sessions {
                     stored: data,
                 });
             }
+        }
+    }
+
+    /// Now and then looks for what is left of a user's sessions that have
+    /// expired, since an index keeps a name until its session would have ended
+    /// at last.
+    #[cfg(feature = "redis")]
+    async fn tidied(&self, keys: &Keys) {
+        let Some(server) = self.ground.server() else {
+            return;
+        };
+        if !crate::sync::random().is_multiple_of(TIDY) {
+            return;
+        }
+        let there = redis::There::new(server);
+        let tidied = redis::soon(self.ground.patience().budget, there.tidy(keys));
+        if let Err(error) = tidied.await {
+            tracing::debug!(%error, "what is left of expired sessions was not removed yet");
         }
     }
 
@@ -177,18 +201,16 @@ impl Sessions {
                 Step::Gone | Step::Conflict => return Ok(None),
             };
             if used && stored.is_to_be_touched() {
-                match self.store().change(&keys, &Change::Extend(None)).await {
-                    Ok(Step::Done(changed)) => stored.expires = changed.expires,
-                    Ok(Step::Moved(place)) => {
+                match self.touched(&keys).await {
+                    Some(Step::Done(changed)) => stored.expires = changed.expires,
+                    Some(Step::Moved(place)) => {
                         keys = self.keys(place);
                         rotated = true;
                         continue;
                     }
-                    Ok(Step::Gone | Step::Conflict) => return Ok(None),
+                    Some(Step::Gone | Step::Conflict) => return Ok(None),
                     // It is alive, and that is what was asked.
-                    Err(error) => {
-                        tracing::debug!(%error, "that a session is in use was not noted");
-                    }
+                    None => {}
                 }
             }
             let rotated = rotated || stored.retired;
@@ -199,6 +221,27 @@ impl Sessions {
             }));
         }
         Ok(None)
+    }
+
+    /// Notes that a session is in use. `None`: the server does not, or not soon
+    /// enough to wait for it.
+    async fn touched(&self, keys: &Keys) -> Option<Step<Changed>> {
+        let store = self.store();
+        let touched = store.change(keys, &Change::Extend(None));
+        #[cfg(feature = "redis")]
+        let touched = async {
+            match self.ground.server() {
+                Some(_) => redis::soon(self.ground.patience().budget, touched).await,
+                None => touched.await,
+            }
+        };
+        match touched.await {
+            Ok(step) => Some(step),
+            Err(error) => {
+                tracing::debug!(%error, "that a session is in use was not noted");
+                None
+            }
+        }
     }
 
     /// `None`: there is no such session.
@@ -240,13 +283,7 @@ impl Sessions {
     }
 
     pub(super) async fn listed(&self, owner: Owner) -> Result<List, Error> {
-        let room = self.room();
-        let all = Keys::of_all(&room, owner);
-        let key = |hash: &str| {
-            let hash = hash.to_owned();
-            Keys::of(&room, Place { owner, hash }).session
-        };
-        self.store().list(&all, &key).await
+        self.store().list(&Keys::of_all(&self.room(), owner)).await
     }
 
     pub(super) async fn revoked(&self, owner: Owner, keep: Option<Keys>) -> Result<u64, Error> {

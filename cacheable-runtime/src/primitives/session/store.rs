@@ -171,13 +171,8 @@ impl Store<'_> {
         on_each!(self, store => store.revoke(all, keep), store.revoke(all, keep))
     }
 
-    /// `key`: of the session of a hash.
-    pub(super) async fn list(
-        &self,
-        all: &Keys,
-        key: &(dyn Fn(&str) -> String + Send + Sync),
-    ) -> Result<List, Error> {
-        on_each!(self, store => store.list(all), store.list(all, key))
+    pub(super) async fn list(&self, all: &Keys) -> Result<List, Error> {
+        on_each!(self, store => store.list(all), store.list(all))
     }
 }
 
@@ -197,6 +192,13 @@ impl Keys {
     pub(super) fn of_all(room: &str, owner: Owner) -> Self {
         let hash = String::new();
         Self::of(room, Place { owner, hash })
+    }
+
+    /// The key of a session of the same owner.
+    #[cfg(feature = "redis")]
+    pub(super) fn beside(&self, hash: &str) -> String {
+        let common = self.session.len() - self.place.hash.len();
+        format!("{}{hash}", &self.session[..common])
     }
 }
 

@@ -34,7 +34,8 @@ const TEXT: usize = BYTES / 3 * 4;
 /// ```
 #[derive(Clone)]
 pub struct SessionToken {
-    text: Zeroizing<[u8; TEXT]>,
+    /// On the heap, as a value that is moved would leave copies behind.
+    text: Box<Zeroizing<[u8; TEXT]>>,
 }
 
 impl SessionToken {
@@ -51,11 +52,11 @@ impl SessionToken {
                 "this is no session token: treat it as an unknown one",
             )
         };
-        let text: [u8; TEXT] = text.as_bytes().try_into().map_err(|_| unlike())?;
-        let text = Zeroizing::new(text);
         let mut bytes = Zeroizing::new([0; BYTES]);
-        if base64::decode(&*text, &mut *bytes) {
-            Ok(Self { text })
+        if text.len() == TEXT && base64::decode(text.as_bytes(), &mut *bytes) {
+            let mut own = Box::new(Zeroizing::new([0; TEXT]));
+            own.copy_from_slice(text.as_bytes());
+            Ok(Self { text: own })
         } else {
             Err(unlike())
         }
@@ -63,7 +64,7 @@ impl SessionToken {
 
     /// The text, for a cookie of this session's client and nothing else.
     pub fn expose(&self) -> &str {
-        std::str::from_utf8(&*self.text).expect("base64url is ASCII")
+        std::str::from_utf8(&**self.text).expect("base64url is ASCII")
     }
 
     /// A new one, for a session of this owner.
@@ -74,15 +75,15 @@ impl SessionToken {
         for (place, (owner, mask)) in bytes[SECRET..].iter_mut().zip(owner.0.iter().zip(mask)) {
             *place = owner ^ mask;
         }
-        let mut text = Zeroizing::new([0; TEXT]);
-        base64::encode(&*bytes, &mut *text);
+        let mut text = Box::new(Zeroizing::new([0; TEXT]));
+        base64::encode(&*bytes, &mut **text);
         Self { text }
     }
 
     /// Where its session is, if there is one.
     pub(super) fn place(&self) -> Place {
         let mut bytes = Zeroizing::new([0; BYTES]);
-        let read = base64::decode(&*self.text, &mut *bytes);
+        let read = base64::decode(&**self.text, &mut *bytes);
         debug_assert!(read, "it was read before");
         let mask = mask(&bytes[..SECRET]);
         let mut owner = [0; OWNER];

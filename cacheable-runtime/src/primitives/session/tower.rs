@@ -11,7 +11,7 @@ use tower_sessions_core::session::{Id, Record};
 use tower_sessions_core::session_store::{self, SessionStore};
 
 use super::data::{decode, encode};
-use super::options::millis;
+use super::options::{LONGEST, millis};
 use super::store::{Change, Millis, New, Step};
 use super::token::Place;
 use super::{Sessions, steps};
@@ -88,7 +88,9 @@ impl TowerSessions {
             return Ok(None);
         };
         // By this machine's clock, since the middleware compares it with that.
-        let left = Duration::from_millis(stored.expires.saturating_sub(stored.now));
+        let left = stored.expires.min(stored.ends).saturating_sub(stored.now);
+        // Another program can have set any time, and not all are dates.
+        let left = Duration::from_millis(left).min(LONGEST);
         Ok(Some(Record {
             id: *id,
             data: decoded(&stored.data)?,

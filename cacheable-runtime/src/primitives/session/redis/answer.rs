@@ -60,16 +60,19 @@ impl Answer {
 
     pub(super) fn stored(self) -> Result<Step<Stored>, Error> {
         self.step(|texts| {
+            let (user_id, data, numbers) = (texts.text()?, texts.bytes()?, texts.text()?);
+            let mut numbers = numbers.split(' ').map(str::parse);
+            let mut number = || numbers.next().and_then(Result::ok).ok_or_else(corrupt);
             Ok(Stored {
-                user_id: texts.text()?,
-                created: texts.number()?,
-                ends: texts.number()?,
-                idle: texts.number()?,
-                version: texts.number()?,
-                retired: !texts.bytes()?.is_empty(),
-                expires: texts.number()?,
-                now: texts.number()?,
-                data: texts.bytes()?,
+                user_id,
+                data,
+                created: number()?,
+                ends: number()?,
+                idle: number()?,
+                version: number()?,
+                retired: number()? != 0,
+                expires: number()?,
+                now: number()?,
             })
         })
     }

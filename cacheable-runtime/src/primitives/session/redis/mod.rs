@@ -166,11 +166,19 @@ impl<'a> There<'a> {
         Ok(kept == 1)
     }
 
-    pub(super) async fn list(
-        &self,
-        all: &Keys,
-        key: &(dyn Fn(&str) -> String + Send + Sync),
-    ) -> Result<List, Error> {
+    /// Removes what is left of dead sessions of an owner, of some of them.
+    pub(super) async fn tidy(&self, keys: &Keys) -> Result<(), Error> {
+        let mut some = cmd("ZRANDMEMBER");
+        some.arg(&keys.index).arg(PAGE);
+        let leg = self.routes.of(&keys.index)?;
+        let hashes: Vec<String> = leg.query(Lane::Removals, &some).await?;
+        if !hashes.is_empty() {
+            self.page(keys, &hashes).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn list(&self, all: &Keys) -> Result<List, Error> {
         let mut list = List::default();
         loop {
             // Those that are dead leave the index, so the next page begins
@@ -183,11 +191,7 @@ impl<'a> There<'a> {
             if hashes.is_empty() {
                 return Ok(list);
             }
-            let sessions: Vec<String> = hashes.iter().map(|hash| key(hash)).collect();
-            let mut names = vec![&*all.index, &*all.mark];
-            names.extend(sessions.iter().map(String::as_str));
-            let arguments: Vec<&[u8]> = hashes.iter().map(String::as_bytes).collect();
-            let page = self.run(&SCRIPTS.list, &names, &arguments).await?.list()?;
+            let page = self.page(all, &hashes).await?;
             list.now = page.now;
             list.removed += page.removed;
             list.living.extend(page.living);
@@ -196,6 +200,25 @@ impl<'a> There<'a> {
             }
         }
     }
+
+    /// Of these sessions of an owner, those that live; the others are removed.
+    async fn page(&self, keys: &Keys, hashes: &[String]) -> Result<List, Error> {
+        let sessions: Vec<String> = hashes.iter().map(|hash| keys.beside(hash)).collect();
+        let mut names = vec![&*keys.index, &*keys.mark];
+        names.extend(sessions.iter().map(String::as_str));
+        let arguments: Vec<&[u8]> = hashes.iter().map(String::as_bytes).collect();
+        self.run(&SCRIPTS.list, &names, &arguments).await?.list()
+    }
+}
+
+/// Holds a step that a call can do without to the time that there is for such.
+pub(super) async fn soon<T>(
+    budget: Duration,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(budget, step)
+        .await
+        .unwrap_or_else(|_| Err(late()))
 }
 
 /// Holds a call of several steps to the time that one command has.
@@ -208,9 +231,13 @@ pub(super) async fn within<T>(
         .await
         .unwrap_or_else(|_| {
             server.routes.overdue();
-            Err(Error::new(
-                ErrorKind::Timeout,
-                "the server did not answer about a session within the command timeout",
-            ))
+            Err(late())
         })
+}
+
+fn late() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the server did not answer about a session in time",
+    )
 }

@@ -12,9 +12,9 @@ if KEYS[2] then
   local r = redis.pcall('HMGET', KEYS[2], 'a', 'g', 'm', 'r')
   local ends = not r.err and tonumber(r[1])
   if ends and ends > now and r[2] == redis.call('GET', KEYS[1]) and not r[3] and not r[4] then
-    -- The session first: should the second write be refused, all have ended.
-    redis.call('HSET', KEYS[2], 'g', ARGV[1])
+    -- The mark first: should the second write be refused, all have ended.
     redis.call('SET', KEYS[1], ARGV[1], 'PX', string.format('%.0f', ends - now + 60000))
+    redis.call('HSET', KEYS[2], 'g', ARGV[1])
     kept = true
   end
 end

@@ -53,4 +53,5 @@ if mark ~= '' then
     redis.call('PEXPIREAT', KEYS[4], text(ends + 60000))
   end
 end
-return {'live', r[2], r[3], r[4], r[5], r[6], '', text(expires), text(now), r[9]}
+return {'live', r[2], r[9], string.format('%s %s %s %s 0 %.0f %.0f',
+  r[3], r[4], r[5], r[6], expires, now)}
