@@ -217,3 +217,54 @@ fn a_guard_is_dropped_outside_of_tokio() {
     let again = tokio().block_on(async { embedded.locks().try_acquire("name", LONG).await });
     assert!(again.unwrap().is_some());
 }
+
+/// A try that is given up sooner than the budget says nothing of the server:
+/// whoever waits for a short time cuts nobody off from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_waits_do_not_cut_others_off_from_a_slow_server() {
+    let server = RedisServer::start();
+    for (budget, cuts_off) in [(30 * SECOND, false), (millis(20), true)] {
+        let adjust = |builder: cacheable_runtime::Builder| {
+            let builder = builder.budget(budget).command_timeout(30 * SECOND);
+            builder.require_connection()
+        };
+        let locks = with(&server.url(), "short", adjust).await.locks();
+        let paused = server.pause();
+        let mut left_alone = false;
+        for _ in 0..4 {
+            let error = locks.acquire("name", LONG, millis(300)).await.unwrap_err();
+            left_alone |= error.kind() == ErrorKind::Unavailable;
+        }
+        assert_eq!(left_alone, cuts_off, "budget {budget:?}");
+        drop(paused);
+    }
+}
+
+/// What a body returned is handed over though the server hangs, by the time at
+/// which its lock would have ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_done_waits_for_a_hanging_server_no_longer_than_it_held_the_lock() {
+    let server = RedisServer::start();
+    let adjust = |builder: cacheable_runtime::Builder| {
+        let builder = builder.budget(millis(100)).command_timeout(60 * SECOND);
+        builder.require_connection()
+    };
+    let runtime = with(&server.url(), "done", adjust).await;
+    let mut paused = None;
+    let body = async |_| {
+        paused = Some(server.pause());
+        Instant::now()
+    };
+    let request = runtime.locks().lock("name").ttl(2 * SECOND);
+    let done = request.run(body).await.expect("it was held to the end");
+    assert!(done.elapsed() < 20 * SECOND, "{:?}", done.elapsed());
+    drop(paused);
+    // It is released, or has expired.
+    drop(
+        runtime
+            .locks()
+            .acquire("name", SECOND, PATIENCE)
+            .await
+            .unwrap(),
+    );
+}

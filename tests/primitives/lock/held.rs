@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cacheable_runtime::{Error, Locks};
+use cacheable_runtime::{Error, Locks, Release};
 use cacheable_tests::store::{LONG, PATIENCE, Store};
 use cacheable_tests::{RedisServer, eventually};
 use tokio::sync::oneshot;
@@ -261,4 +261,22 @@ async fn no_key_is_left_when_all_was_released_or_dropped() {
     tokio::time::sleep(3 * ttl).await;
     let keys: Vec<String> = server.command(&["KEYS", "left:lock:*"]);
     assert!(keys.iter().all(|key| key.ends_with("}:f")), "{keys:?}");
+}
+
+/// A guard may be released in another Tokio runtime than the one it was taken
+/// in, also while that one stands still.
+#[test]
+fn a_guard_is_released_in_another_tokio_runtime() {
+    let tokio = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let locks = cacheable_runtime::Runtime::embedded().locks();
+    let request = locks.lock("name").ttl(LONG).renew(true);
+    // It stands still from here on, with the renewal on it.
+    let first = tokio();
+    let guard = first.block_on(request.acquire()).unwrap();
+    let release = async { tokio::time::timeout(PATIENCE, guard.release()).await };
+    let released = tokio().block_on(release).expect("it does not hang");
+    assert_eq!(released.unwrap(), Release::Released);
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::super::{Ground, name};
 use super::attempt::Attempt;
 use super::guard::{HeldLock, LockGuard, Release};
@@ -175,7 +177,7 @@ impl LockRequest {
     /// - [`is_timeout`](Error::is_timeout): it was held by somebody else for as
     ///   long as `wait`; or the server did not answer.
     /// - [`is_unavailable`](Error::is_unavailable): the server was away all the
-    ///   time. Both return by the end of `wait`.
+    ///   time. Both return by the end of `wait`; replicas are waited for after it.
     /// - [`ErrorKind::Server`]: the server refused, as when its memory is full.
     /// - [`ErrorKind::Replicas`]: too few replicas have acknowledged it.
     /// - [`ErrorKind::Argument`]: the name is empty, or `ttl` out of range.
@@ -204,6 +206,13 @@ impl LockRequest {
     /// drops the body when it is lost. When the body panics, or this future is
     /// dropped, the lock is released in the background.
     ///
+    /// At the end it waits for the release, which tells whether the lock was
+    /// there to the end: for as long as a command may take
+    /// ([`command_timeout`](crate::Builder::command_timeout)), and no longer
+    /// than the lock had to live. If the server says nothing in that time, the
+    /// lock was held by the clock of this process: the value is returned, and
+    /// the release is tried again in the background.
+    ///
     /// # Errors
     /// [`is_lock_lost`](Error::is_lock_lost): the lock was lost while the body
     /// ran, and with it what the body returned. Else as
@@ -225,12 +234,15 @@ impl LockRequest {
         // One that is lost is released in the background: its server may be away.
         let value = result?;
         guard.check()?;
-        match guard.release().await {
-            // It was held for longer than the body ran, by this clock; and what
-            // is not released expires.
-            Ok(Release::Released) | Err(_) => Ok(value),
-            Ok(Release::Expired) => Err(held.hold().error(Ended::Missing)),
-            Ok(Release::NotOwner) => Err(held.hold().error(Ended::Taken)),
+        // Beyond its end nobody is kept out any more by what is not released.
+        let least = self.ground.patience().budget;
+        let release = timeout(guard.remaining().max(least), guard.release());
+        match release.await {
+            // It was held for longer than the body ran, by this clock. The drop
+            // of the guard asks again, and what is not released expires.
+            Ok(Ok(Release::Released) | Err(_)) | Err(_) => Ok(value),
+            Ok(Ok(Release::Expired)) => Err(held.hold().error(Ended::Missing)),
+            Ok(Ok(Release::NotOwner)) => Err(held.hold().error(Ended::Taken)),
         }
     }
 }
