@@ -58,7 +58,7 @@ async fn a_body_may_be_let_go_on_and_is_no_success_either(store: Store) {
 /// L24
 async fn a_holder_that_hangs_is_ended_by_max_hold(store: Store) {
     let locks = store.runtime().await.locks();
-    let (ttl, most, began) = (millis(300), SECOND, Instant::now());
+    let (ttl, most, began) = (SECOND, 3 * SECOND, Instant::now());
     let request = locks.lock("name").ttl(ttl).max_hold(most);
     let ended = request
         .clone()
@@ -131,7 +131,7 @@ fn starve(runtime: impl AsyncFnOnce() -> Runtime) {
         .build();
     tokio.unwrap().block_on(async {
         let locks = runtime().await.locks();
-        let ttl = millis(300);
+        let ttl = SECOND;
         let guard = locks
             .lock("name")
             .ttl(ttl)
