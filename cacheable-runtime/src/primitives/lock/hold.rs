@@ -5,7 +5,7 @@
 //! to answer for a loss to be known. Once lost, it stays lost.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -70,30 +70,36 @@ impl Hold {
 
     /// Why it is not held, if so.
     pub(super) fn ended(&self) -> Option<Ended> {
-        let mut state = lock(&self.state);
+        let state = lock(&self.state);
         if state.ended.is_none() {
             let now = self.slot.ticks.now();
-            if self.most.is_some_and(|most| now >= most) {
-                self.end_as(&mut state, Ended::MaxHold);
-            } else if now >= state.until {
-                self.end_as(&mut state, Ended::Expired);
+            let why = if self.most.is_some_and(|most| now >= most) {
+                Some(Ended::MaxHold)
+            } else {
+                (now >= state.until).then_some(Ended::Expired)
+            };
+            if let Some(why) = why {
+                self.end_as(state, why);
+                return Some(why);
             }
         }
         state.ended
     }
 
     pub(super) fn end(&self, why: Ended) {
-        let mut state = lock(&self.state);
+        let state = lock(&self.state);
         if state.ended.is_none() {
-            self.end_as(&mut state, why);
+            self.end_as(state, why);
         }
     }
 
-    fn end_as(&self, state: &mut State, why: Ended) {
+    fn end_as(&self, mut state: MutexGuard<'_, State>, why: Ended) {
         state.ended = Some(why);
+        let until = self.most.map_or(state.until, |most| most.min(state.until));
+        // Whoever hears of it may look at this very lock.
+        drop(state);
         self.changed.notify_waiters();
         let figures = self.slot.ground.figures.locks();
-        let until = self.most.map_or(state.until, |most| most.min(state.until));
         let ended = self.slot.ticks.now().min(until);
         figures.ended(ended.saturating_sub(self.asked));
         if let Some(loss) = why.loss() {
