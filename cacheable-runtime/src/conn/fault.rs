@@ -120,6 +120,12 @@ fn advice(error: &RedisError) -> Option<&'static str> {
     known.map(|(_, advice)| *advice)
 }
 
+/// How servers say `NOPERM` of a command in a script, the later ones last.
+const DENIED: [&str; 2] = [
+    "The user executing the script can't",
+    "ACL failure in script",
+];
+
 /// The code of an answer. Servers before 7 wrap what a command in a script was
 /// answered with: `ERR Error running script (…): … -READONLY …`.
 pub(super) fn code(error: &RedisError) -> Option<&str> {
@@ -127,10 +133,11 @@ pub(super) fn code(error: &RedisError) -> Option<&str> {
     if code != "ERR" {
         return Some(code);
     }
-    let Some(wrapped) = error
-        .detail()
-        .filter(|text| text.contains("running script"))
-    else {
+    let detail = error.detail().unwrap_or_default();
+    if DENIED.iter().any(|denied| detail.contains(denied)) {
+        return Some("NOPERM");
+    }
+    let Some(wrapped) = Some(detail).filter(|text| text.contains("running script")) else {
         return Some(code);
     };
     let inner = wrapped.split_whitespace().find_map(|word| {

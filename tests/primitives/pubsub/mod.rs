@@ -8,6 +8,8 @@ mod faults;
 mod lags;
 mod live;
 mod order;
+mod refusals;
+mod wakers;
 
 use std::time::Duration;
 

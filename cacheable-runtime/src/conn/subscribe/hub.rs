@@ -302,12 +302,14 @@ async fn tell(
 ) -> RedisResult<bool> {
     for batch in batches(&changes.unsubscribe) {
         *lock(&hub.leaving) = batch.first().cloned();
-        match asking(hub, say(stream, false, batch[0].kind, &batch)).await {
+        let answer = asking(hub, say(stream, false, batch[0].kind, &batch)).await;
+        // Over another connection it has not been asked for.
+        *lock(&hub.leaving) = None;
+        match answer {
             // A node that does not serve the slot any more has ended it itself.
             Err(error) if !is_answer(&error) => return Err(error),
             _ => {}
         }
-        *lock(&hub.leaving) = None;
         let mut carried = lock(&hub.carried);
         for topic in &batch {
             carried.remove(topic);

@@ -17,6 +17,10 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(super) struct Table {
     inner: Mutex<Inner>,
+    /// Held while sinks are told of a loss or a gap, so that they hear of both
+    /// in the order in which they were. It is taken before the lock above, which
+    /// is not held then: whoever is woken may end a subscription at once.
+    order: Mutex<()>,
     /// A hub has ended, or has done what the table asked of it.
     settled: Notify,
     /// Hubs drop all they do.
@@ -163,7 +167,7 @@ impl Table {
         }
         if let Some(entry) = inner.entries.get_mut(topic) {
             // One that is being made again is waited for as a new one is.
-            let live = matches!(*entry.status.borrow(), Status::Live);
+            let live = entry.is_live();
             let present = entry.sinks.iter().cloned();
             entry.sinks = present.chain([Listed { id, sink, live }]).collect();
             return Ok((entry.status.subscribe(), None));
@@ -200,14 +204,19 @@ impl Table {
             .cloned()
             .collect();
         if !left.is_empty() {
-            entry.sinks = left;
+            let before = std::mem::replace(&mut entry.sinks, left);
+            drop(inner);
+            // With it goes what a sink has kept, such as a waker.
+            drop(before);
             return;
         }
         let place = entry.place.clone();
-        inner.entries.remove(topic);
+        let entry = inner.entries.remove(topic);
         if let Some(hub) = inner.hubs.get(&place) {
             hub.changed.notify_one();
         }
+        drop(inner);
+        drop(entry);
     }
 
     /// What is to be said over a connection that carries `carried`. What is to
@@ -237,6 +246,7 @@ impl Table {
 
     /// The server has confirmed.
     pub(super) fn confirmed(&self, topic: &Topic, connection: u64) {
+        let _order = lock(&self.order);
         let mut inner = lock(&self.inner);
         let Some(entry) = inner.entries.get_mut(topic) else {
             return;
@@ -244,11 +254,7 @@ impl Table {
         if entry.asked != Some(connection) {
             return;
         }
-        if let Some(since) = entry.lost.take() {
-            for listed in entry.sinks.iter().filter(|listed| listed.live) {
-                listed.sink.gap(since);
-            }
-        }
+        let (before, lost) = (Arc::clone(&entry.sinks), entry.lost.take());
         if entry.sinks.iter().any(|listed| !listed.live) {
             let live = |listed: &Listed| Listed {
                 live: true,
@@ -256,14 +262,24 @@ impl Table {
             };
             entry.sinks = entry.sinks.iter().map(live).collect();
         }
-        entry.status.send_replace(Status::Live);
+        let status = entry.status.clone();
+        set(&status, Status::Live);
+        drop(inner);
+        if let Some(since) = lost {
+            for listed in before.iter().filter(|listed| listed.live) {
+                listed.sink.gap(since);
+            }
+        }
+        status.send_modify(|_| {});
     }
 
-    /// The sinks of a message that came over a connection.
+    /// The sinks of a message that came over a connection. What came before it
+    /// was confirmed belongs to a subscription before this one.
     pub(super) fn sinks(&self, topic: &Topic, connection: u64) -> Option<Sinks> {
         let inner = lock(&self.inner);
         let entry = inner.entries.get(topic)?;
-        (entry.asked == Some(connection)).then(|| Arc::clone(&entry.sinks))
+        let live = entry.asked == Some(connection) && entry.is_live();
+        live.then(|| Arc::clone(&entry.sinks))
     }
 
     /// The server refuses it: all who listen are told, and it is forgotten.
@@ -280,12 +296,14 @@ impl Table {
 
     /// It is served elsewhere: it is asked for again.
     pub(super) fn postponed(&self, topic: &Topic, connection: u64, since: Instant) {
+        let _order = lock(&self.order);
         let mut inner = lock(&self.inner);
-        if let Some(entry) = inner.entries.get_mut(topic)
-            && entry.asked == Some(connection)
-        {
-            entry.lose(since);
-        }
+        let lost = match inner.entries.get_mut(topic) {
+            Some(entry) if entry.asked == Some(connection) => entry.lose(since),
+            _ => None,
+        };
+        drop(inner);
+        tell_lost(lost);
     }
 
     /// Whether somebody listens to it over this connection.
@@ -297,11 +315,13 @@ impl Table {
 
     /// A connection is gone, and all that it carried.
     pub(super) fn lost(&self, connection: u64, since: Instant) {
-        for entry in lock(&self.inner).entries.values_mut() {
-            if entry.asked == Some(connection) {
-                entry.lose(since);
-            }
-        }
+        let _order = lock(&self.order);
+        let mut inner = lock(&self.inner);
+        let entries = inner.entries.values_mut();
+        let carried = entries.filter(|entry| entry.asked == Some(connection));
+        let lost: Vec<Sinks> = carried.filter_map(|entry| entry.lose(since)).collect();
+        drop(inner);
+        tell_lost(lost);
     }
 
     /// No connection can be made: those who have never heard anything are told
@@ -313,9 +333,7 @@ impl Table {
             .iter()
             .filter(|(_, entry)| {
                 // One that was lost is told when it is there again.
-                entry.place == place
-                    && entry.lost.is_none()
-                    && matches!(*entry.status.borrow(), Status::Asked)
+                entry.place == place && entry.lost.is_none() && !entry.is_live()
             })
             .map(|(topic, _)| topic.clone())
             .collect();
@@ -337,8 +355,9 @@ impl Table {
         since: Instant,
         place_of: impl Fn(&Topic, &str) -> Result<Address, Error>,
     ) -> Vec<Arc<HubCall>> {
+        let _order = lock(&self.order);
         let mut inner = lock(&self.inner);
-        let mut moved = Vec::new();
+        let (mut moved, mut lost) = (Vec::new(), Vec::new());
         for (topic, entry) in &mut inner.entries {
             if entry.place != from {
                 continue;
@@ -348,15 +367,18 @@ impl Table {
                 continue;
             };
             if place.shown() != from {
-                entry.lose(since);
+                lost.extend(entry.lose(since));
                 place.shown().clone_into(&mut entry.place);
                 moved.push(place);
             }
         }
-        let calls = moved
+        let calls: Vec<Arc<HubCall>> = moved
             .into_iter()
-            .filter_map(|place| inner.call(place.shown().to_owned(), &place));
-        calls.collect()
+            .filter_map(|place| inner.call(place.shown().to_owned(), &place))
+            .collect();
+        drop(inner);
+        tell_lost(lost);
+        calls
     }
 
     /// Takes a hub off the list if it has nothing to carry; it is none any more
@@ -440,22 +462,42 @@ impl Inner {
 }
 
 impl Entry {
-    fn lose(&mut self, since: Instant) {
+    fn is_live(&self) -> bool {
+        matches!(*self.status.borrow(), Status::Live)
+    }
+
+    /// Returns who is to be told.
+    fn lose(&mut self, since: Instant) -> Option<Sinks> {
         self.asked = None;
-        let live = matches!(*self.status.borrow(), Status::Live);
-        if live {
-            self.status.send_replace(Status::Asked);
-            self.lost = Some(since);
-            for listed in self.sinks.iter() {
-                listed.sink.lost();
-            }
+        if !self.is_live() {
+            return None;
         }
+        // Nobody waits for this.
+        set(&self.status, Status::Asked);
+        self.lost = Some(since);
+        Some(Arc::clone(&self.sinks))
     }
 
     fn end(self, why: &Error) {
         self.status.send_replace(Status::Refused(why.clone()));
         for listed in self.sinks.iter() {
             listed.sink.ended(why);
+        }
+    }
+}
+
+/// Wakes nobody.
+fn set(status: &watch::Sender<Status>, to: Status) {
+    status.send_if_modified(|status| {
+        *status = to;
+        false
+    });
+}
+
+fn tell_lost(lost: impl IntoIterator<Item = Sinks>) {
+    for sinks in lost {
+        for listed in sinks.iter() {
+            listed.sink.lost();
         }
     }
 }

@@ -266,6 +266,32 @@ fn what_is_ended_and_begun_at_once_is_confirmed_anew() {
     assert_eq!(diary.told(), "");
 }
 
+/// The server still sends what was published before it ended the one before.
+#[test]
+fn what_was_asked_for_hears_nothing_before_it_is_confirmed() {
+    let mut world = World::new();
+    let (_, id, _) = world.add("a");
+    world.says();
+    world.confirms("a");
+    world.table.remove(&topic("a"), id);
+    let (diary, _, _) = world.add("a");
+    assert_eq!(world.says(), "+a -a");
+    world.hears("a", "1");
+    world.confirms("a");
+    world.hears("a", "3");
+    assert_eq!(diary.told(), "3");
+    // Moved away and back again, over the connection that it had.
+    let to = |to| move |_: &Topic, _: &str| Ok(place(to));
+    let (here, there) = (place(1), place(2));
+    world.table.replace(here.shown(), Instant::now(), to(2));
+    world.table.replace(there.shown(), Instant::now(), to(1));
+    assert_eq!(world.says(), "+a -a");
+    world.hears("a", "4");
+    world.confirms("a");
+    world.hears("a", "6");
+    assert_eq!(diary.told(), "lost gap 6");
+}
+
 #[test]
 fn what_is_moved_is_lost_here_and_asked_for_there() {
     let mut world = World::new();

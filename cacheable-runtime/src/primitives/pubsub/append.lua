@@ -28,15 +28,17 @@ if last then
 end
 local life = tonumber(ARGV[3])
 local id = string.format('%.0f-%.0f', time, number)
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], id, 'first', first, 'message', ARGV[1])
-if time > life then
-    redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', time - life))
-end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+-- First: a user who may not do this has kept nothing then. Whoever hears it reads
+-- when the script has ended.
 -- Servers before 7 do not tell their version, nor do they know sharded channels.
 if redis.REDIS_VERSION_NUM then
     redis.call('SPUBLISH', KEYS[1], id)
 else
     redis.call('PUBLISH', KEYS[1], id)
 end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], id, 'first', first, 'message', ARGV[1])
+if time > life then
+    redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', time - life))
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return id

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
 use super::durable::Logs;
 use super::{Kind, Receiver, Topic, glob};
@@ -30,11 +31,11 @@ impl Memory {
     pub(super) fn publish(&self, topic: &Topic, payload: &[u8]) -> u64 {
         // Held while it is handed out, so that all hear the same order.
         let listed = lock(&self.listed);
-        let mut heard = 0;
+        let (mut heard, mut wakers) = (0, Vec::new());
         let mut tell = |receivers: &Receivers| {
             heard += 1;
             for (_, receiver) in receivers {
-                receiver.message(topic.name.as_bytes(), payload);
+                wakers.extend(receiver.message(topic.name.as_bytes(), payload));
             }
         };
         if let Some(receivers) = listed.get(topic) {
@@ -49,6 +50,8 @@ impl Memory {
                 }
             }
         }
+        drop(listed);
+        wakers.into_iter().for_each(Waker::wake);
         heard
     }
 
@@ -78,10 +81,14 @@ impl Drop for Listed {
     fn drop(&mut self) {
         let mut listed = lock(&self.all);
         if let Some(receivers) = listed.get_mut(&self.topic) {
-            receivers.retain(|(id, _)| *id != self.id);
+            let at = receivers.iter().position(|(id, _)| *id == self.id);
+            let ended = at.map(|at| receivers.remove(at));
             if receivers.is_empty() {
                 listed.remove(&self.topic);
             }
+            drop(listed);
+            // With it goes what it has kept, such as a waker.
+            drop(ended);
         }
     }
 }

@@ -12,6 +12,7 @@ mod subscription;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -289,6 +290,17 @@ fn is_unsharded(error: &Error) -> bool {
     error.to_string().contains("no sharded channels")
 }
 
+/// A stream that will not be read later, either: another program has written
+/// it, or the user may not.
+fn is_refused(error: &Error) -> bool {
+    const REFUSALS: [&str; 3] = ["NOPERM:", "WRONGTYPE:", FOREIGN];
+    let text = error.to_string();
+    REFUSALS.iter().any(|refusal| text.starts_with(refusal))
+}
+
+const FOREIGN: &str =
+    "the stream holds what is no message of this crate: another program has written it";
+
 /// How a subscription has ended.
 #[derive(Clone)]
 enum End {
@@ -309,13 +321,22 @@ impl End {
 /// Who hears. It is called in the order in which things happen; nothing here
 /// may wait or panic.
 trait Receiver: Send + Sync {
-    fn message(&self, channel: &[u8], payload: &[u8]);
+    /// Returns whom to wake when no lock is held any more: whoever is woken may
+    /// end a subscription at once.
+    #[must_use = "somebody waits for it"]
+    fn message(&self, channel: &[u8], payload: &[u8]) -> Option<Waker>;
     #[cfg_attr(
         not(feature = "redis"),
         allow(dead_code, reason = "in a process nothing is missed")
     )]
     fn gap(&self, since: Instant);
     fn ended(&self, why: &Error);
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
 }
 
 /// A [`Receiver`] that is listed until this is dropped.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::{End, Receiver};
+use super::{End, Receiver, wake};
 use crate::error::{Error, ErrorKind};
 use crate::observe::{Figures, Mode};
 use crate::sync::lock;
@@ -114,7 +114,9 @@ impl Queue {
         if let Some(next) = inner.next() {
             return Poll::Ready(next);
         }
-        inner.waker = Some(context.waker().clone());
+        let before = inner.waker.replace(context.waker().clone());
+        drop(inner);
+        drop(before);
         Poll::Pending
     }
 
@@ -123,7 +125,9 @@ impl Queue {
     pub(super) fn end(&self, how: End) {
         let mut inner = lock(&self.inner);
         inner.ended.get_or_insert(how);
-        inner.wake();
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
     }
 
     /// Why it has ended, unless whoever listens did it.
@@ -133,14 +137,14 @@ impl Queue {
 }
 
 impl Receiver for Queue {
-    fn message(&self, channel: &[u8], payload: &[u8]) {
+    fn message(&self, channel: &[u8], payload: &[u8]) -> Option<Waker> {
         let channel = channel.get(self.prefix..).unwrap_or(channel);
         if super::is_reserved(channel) {
-            return;
+            return None;
         }
         let mut inner = lock(&self.inner);
         if inner.ended.is_some() {
-            return;
+            return None;
         }
         let dropped = inner.dropped;
         if inner.makes_room(&self.bounds, channel.len() + payload.len() + OVERHEAD) {
@@ -152,7 +156,7 @@ impl Receiver for Queue {
         let figures = self.figures.messages();
         figures.received(Mode::Live);
         figures.lagged(inner.dropped - dropped);
-        inner.wake();
+        inner.waker.take()
     }
 
     fn gap(&self, since: Instant) {
@@ -166,7 +170,9 @@ impl Receiver for Queue {
         } else if !matches!(inner.items.back(), Some(Item::Gap(_))) {
             inner.items.push_back(Item::Gap(since));
         }
-        inner.wake();
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
     }
 
     fn ended(&self, why: &Error) {
@@ -260,12 +266,6 @@ impl Inner {
             self.items.push_back(Item::Lagged(1));
         }
     }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
 }
 
 impl Waiting {
@@ -311,7 +311,7 @@ mod tests {
 
     fn send(queue: &Queue, numbers: std::ops::Range<u32>) {
         for number in numbers {
-            queue.message(b"c", number.to_string().as_bytes());
+            let _ = queue.message(b"c", number.to_string().as_bytes());
         }
     }
 
@@ -369,7 +369,7 @@ mod tests {
             ..Bounds::default()
         };
         let queue = Queue::new(bounds, 0);
-        queue.message(b"c", &[b'x'; 5000]);
+        let _ = queue.message(b"c", &[b'x'; 5000]);
         send(&queue, 0..1);
         assert_eq!(drain(&queue), "l1 m0");
         send(&queue, 0..100);
@@ -394,7 +394,7 @@ mod tests {
     fn what_the_other_primitives_tell_one_another_is_no_message() {
         let queue = Queue::new(Bounds::default(), "shop:".len());
         for channel in ["shop:lock:{a}:wake", "shop:stream:{a}", "shop:locks"] {
-            queue.message(channel.as_bytes(), channel.as_bytes());
+            let _ = queue.message(channel.as_bytes(), channel.as_bytes());
         }
         assert_eq!(drain(&queue), "mshop:locks");
     }

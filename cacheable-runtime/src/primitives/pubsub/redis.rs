@@ -8,7 +8,7 @@ use redis::cmd;
 
 pub(super) use super::super::ground::Server;
 use super::durable::{Entry, MessageId};
-use super::{Kind, Receiver, Topic};
+use super::{FOREIGN, Kind, Receiver, Topic, wake};
 pub(super) use crate::conn::subscribe::Subscribed;
 use crate::conn::subscribe::{self, Sink};
 use crate::conn::{Lane, Leg, Lua};
@@ -73,7 +73,7 @@ struct Ear(Arc<dyn Receiver>);
 
 impl Sink for Ear {
     fn message(&self, channel: &[u8], payload: &[u8]) {
-        self.0.message(channel, payload);
+        wake(self.0.message(channel, payload));
     }
 
     fn gap(&self, since: Instant) {
@@ -112,6 +112,10 @@ pub(super) async fn read(
     after: Option<MessageId>,
     count: usize,
 ) -> Result<Vec<Entry>, Error> {
+    if after == Some(MessageId::LAST) {
+        // A server takes no range that begins behind it.
+        return Ok(Vec::new());
+    }
     let start = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
     let mut range = cmd("XRANGE");
     range.arg(key).arg(start).arg("+");
@@ -142,27 +146,25 @@ async fn entries(
             .await
     };
     let answer = followed(server, patience, ask).await?;
-    let entries = answer.into_iter().map(|(id, mut fields)| {
-        let [_, first, _, payload] = &mut fields[..] else {
-            return Err(foreign());
-        };
-        Ok(Entry {
-            id: id.parse().map_err(|_| foreign())?,
-            first: std::str::from_utf8(first)
-                .ok()
-                .and_then(|first| first.parse().ok())
-                .ok_or_else(foreign)?,
-            payload: std::mem::take(payload),
-        })
-    });
-    entries.collect()
+    let asked = answer.len();
+    // What stands before another program's entry can still be read.
+    let entries: Vec<Entry> = answer.into_iter().map_while(entry).collect();
+    if entries.is_empty() && asked > 0 {
+        return Err(Error::new(ErrorKind::Server, FOREIGN));
+    }
+    Ok(entries)
 }
 
-fn foreign() -> Error {
-    Error::new(
-        ErrorKind::Server,
-        "the stream holds what is no message of this crate: another program has written it",
-    )
+/// `None`: it is none of this crate.
+fn entry((id, mut fields): (String, Vec<Vec<u8>>)) -> Option<Entry> {
+    let [_, first, _, payload] = &mut fields[..] else {
+        return None;
+    };
+    Some(Entry {
+        id: id.parse().ok()?,
+        first: std::str::from_utf8(first).ok()?.parse().ok()?,
+        payload: std::mem::take(payload),
+    })
 }
 
 /// Asks again for as long as a slot of a cluster is on its way. Nothing has

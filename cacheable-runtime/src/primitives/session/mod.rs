@@ -121,7 +121,7 @@ impl Sessions {
     ) -> Result<Option<Session<D>>, Error> {
         let call = self.call(SessionOp::Get);
         call.within(async {
-            let found = self.find(token, true).await?;
+            let found = Box::pin(self.find(token, true)).await?;
             found.map(|found| found.session(token.clone())).transpose()
         })
         .await

@@ -24,6 +24,15 @@ pub struct MessageId {
     pub(super) number: u64,
 }
 
+#[cfg(feature = "redis")]
+impl MessageId {
+    /// None is behind it.
+    pub(in super::super) const LAST: Self = Self {
+        time: u64::MAX,
+        number: u64::MAX,
+    };
+}
+
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.time, self.number)

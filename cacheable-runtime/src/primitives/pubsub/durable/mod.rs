@@ -2,6 +2,7 @@
 
 mod id;
 mod log;
+mod reader;
 mod subscription;
 
 use std::fmt;
@@ -139,13 +140,14 @@ impl Durable {
         figures.published(Mode::Durable, Ok(id))
     }
 
-    /// Reads what is published, and what was, from `start` on. Only one message
-    /// after the other is taken from the server, at the pace of who reads: a
-    /// slow subscriber needs no queue and loses nothing that is kept.
+    /// Reads what is published, and what was, from `start` on, at the pace of
+    /// who reads: a slow subscriber needs no queue and loses nothing that is
+    /// kept. About 1 MiB is read ahead, going by the messages before, and one
+    /// message of any size.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses. Afterwards a server that is
-    /// away is waited for. [`ErrorKind::Argument`] as for
+    /// The server cannot be reached or refuses, or another program has written
+    /// the stream. Afterwards a server that is away is waited for. [`ErrorKind::Argument`] as for
     /// [`publish`](Self::publish).
     pub async fn subscribe<M: DeserializeOwned>(
         &self,

@@ -4,7 +4,6 @@
 //! the stream, in its order. So a message that rang for nobody, while the
 //! connection was being made again, is read with the next.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,13 +12,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use futures_core::Stream;
-use tokio::time::{Sleep, sleep};
 
-use super::super::{End, Ground, Hold, Kind, Receiver, Topic, listen};
+use super::super::{End, Ground, Hold, Kind, Receiver, Topic, is_refused, listen, wake};
+use super::reader::{Anchor, Read, Reader, fetch, last};
 use super::{Entry, MessageId, StartAt};
 use crate::error::{Error, ErrorKind};
 use crate::observe::Mode;
-use crate::sync::{BoxFuture, lock};
+use crate::sync::lock;
 
 /// What a [`DurableSubscription`] reads.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,12 +67,6 @@ pub struct DurableSubscription<M> {
     reader: Reader,
 }
 
-/// How often to look even if nothing rang.
-const INTERVAL: Duration = Duration::from_secs(5);
-
-/// About how many bytes to read at once.
-const BATCH: usize = 1 << 20;
-
 impl<M> DurableSubscription<M> {
     pub(super) async fn begin(
         ground: Arc<Ground>,
@@ -92,6 +85,13 @@ impl<M> DurableSubscription<M> {
                 None => Anchor::New,
             },
         };
+        let mut reader = Reader::new(anchor);
+        if start != StartAt::Now {
+            // A stream that cannot be read is refused now.
+            let (ground, key) = (Arc::clone(&ground), key.clone());
+            let first = fetch(ground, key, anchor.id(), reader.count).await?;
+            reader.take(Ok(first))?;
+        }
         Ok(Self {
             ground,
             stream: stream.to_owned(),
@@ -99,7 +99,7 @@ impl<M> DurableSubscription<M> {
             decode,
             hold: Some(hold),
             bell,
-            reader: Reader::new(anchor),
+            reader,
         })
     }
 
@@ -129,7 +129,7 @@ impl<M> DurableSubscription<M> {
                     return Poll::Pending;
                 };
                 if let Err(error) = self.reader.take(fetched)
-                    && error.kind() == ErrorKind::ShutDown
+                    && (error.kind() == ErrorKind::ShutDown || is_refused(&error))
                 {
                     self.bell.end(End::Because(error));
                 }
@@ -172,8 +172,9 @@ impl<M> DurableSubscription<M> {
         }
     }
 
-    /// Why it has ended: the runtime was shut down, or the server refuses the
-    /// subscription. `None`: it goes on, or was ended by [`quit`](Self::quit).
+    /// Why it has ended: the runtime was shut down, the server refuses the
+    /// subscription or that the stream is read, or another program has written
+    /// to it. `None`: it goes on, or was ended by [`quit`](Self::quit).
     pub fn reason(&self) -> Option<Error> {
         self.bell.reason()
     }
@@ -237,161 +238,6 @@ impl<M> fmt::Debug for DurableEvent<M> {
     }
 }
 
-/// Where a reader is, and what it has read ahead.
-struct Reader {
-    anchor: Anchor,
-    ready: VecDeque<Read>,
-    fetch: Option<BoxFuture<'static, Result<Fetched, Error>>>,
-    /// There may be more than was read.
-    more: bool,
-    /// When to look again.
-    pause: Pin<Box<Sleep>>,
-    failures: u32,
-    /// How many to read at once.
-    count: usize,
-}
-
-/// The message after which to read on.
-#[derive(Clone, Copy)]
-enum Anchor {
-    /// None: from the oldest one that is kept.
-    Oldest,
-    /// None: from the first one of a stream that is still to begin.
-    New,
-    At(MessageId),
-    /// None: the stream with this one was removed, and another one begun.
-    Removed(MessageId),
-}
-
-enum Read {
-    Entry(Entry),
-    Gap {
-        after: Option<MessageId>,
-        before: MessageId,
-        lost: Option<u64>,
-    },
-}
-
-struct Fetched {
-    entries: Vec<Entry>,
-    /// All that is kept is older than what was read before.
-    removed: bool,
-}
-
-impl Reader {
-    fn new(anchor: Anchor) -> Self {
-        Self {
-            anchor,
-            ready: VecDeque::new(),
-            fetch: None,
-            more: true,
-            pause: Box::pin(sleep(INTERVAL)),
-            failures: 0,
-            count: 16,
-        }
-    }
-
-    fn take(&mut self, fetched: Result<Fetched, Error>) -> Result<(), Error> {
-        self.fetch = None;
-        let fetched = match fetched {
-            Ok(fetched) => fetched,
-            Err(error) => {
-                self.more = false;
-                self.pause = Box::pin(sleep(Duration::from_millis(50 << self.failures.min(4))));
-                self.failures += 1;
-                tracing::debug!(%error, "a stream cannot be read now");
-                return Err(error);
-            }
-        };
-        self.failures = 0;
-        self.pause = Box::pin(sleep(INTERVAL));
-        self.more = fetched.entries.len() == self.count;
-        if fetched.removed
-            && let Anchor::At(id) = self.anchor
-        {
-            self.anchor = Anchor::Removed(id);
-            self.more = true;
-        }
-        let bytes: usize = fetched.entries.iter().map(|it| it.payload.len()).sum();
-        if let Some(mean) = bytes.checked_div(fetched.entries.len()) {
-            self.count = (BATCH / mean.max(1)).clamp(1, 256);
-        }
-        for entry in fetched.entries {
-            self.ready.extend(self.anchor.gap_before(&entry));
-            self.anchor = Anchor::At(entry.id);
-            self.ready.push_back(Read::Entry(entry));
-        }
-        Ok(())
-    }
-}
-
-impl Anchor {
-    fn id(self) -> Option<MessageId> {
-        match self {
-            Self::At(id) => Some(id),
-            Self::Oldest | Self::New | Self::Removed(_) => None,
-        }
-    }
-
-    /// What lies between this and the next message that is kept.
-    fn gap_before(self, next: &Entry) -> Option<Read> {
-        let gap = |after, lost| {
-            Some(Read::Gap {
-                after,
-                before: next.id,
-                lost,
-            })
-        };
-        let number = next.id.number;
-        match self {
-            Self::New if number > next.first => gap(None, Some(number - next.first)),
-            Self::Removed(id) => gap(Some(id), None),
-            Self::At(id) if id.number < next.first => gap(Some(id), None),
-            Self::At(id) if number > id.number + 1 => gap(Some(id), Some(number - id.number - 1)),
-            Self::Oldest | Self::New | Self::At(_) => None,
-        }
-    }
-}
-
-async fn fetch(
-    ground: Arc<Ground>,
-    key: String,
-    after: Option<MessageId>,
-    count: usize,
-) -> Result<Fetched, Error> {
-    let entries = read(&ground, &key, after, count).await?;
-    let mut removed = false;
-    if entries.is_empty()
-        && let Some(after) = after
-    {
-        let last = last(&ground, &key).await?;
-        removed = last.is_some_and(|last| last.id < after);
-    }
-    Ok(Fetched { entries, removed })
-}
-
-async fn read(
-    ground: &Ground,
-    key: &str,
-    after: Option<MessageId>,
-    count: usize,
-) -> Result<Vec<Entry>, Error> {
-    #[cfg(feature = "redis")]
-    if let Some(server) = ground.server() {
-        return super::super::redis::read(server, ground.patience(), key, after, count).await;
-    }
-    let logs = &ground.messages.logs;
-    Ok(logs.read(ground.clock(), key, after, count))
-}
-
-async fn last(ground: &Ground, key: &str) -> Result<Option<Entry>, Error> {
-    #[cfg(feature = "redis")]
-    if let Some(server) = ground.server() {
-        return super::super::redis::last(server, ground.patience(), key).await;
-    }
-    Ok(ground.messages.logs.last(ground.clock(), key))
-}
-
 /// Listens for the ring: over a sharded channel where the server has them, as
 /// the script that publishes decides, too.
 async fn hear(ground: &Ground, key: &str) -> Result<(Hold, Arc<Bell>), Error> {
@@ -425,10 +271,10 @@ struct Ringing {
 }
 
 impl Bell {
-    fn ring(&self) {
+    fn ring(&self) -> Option<Waker> {
         let mut state = lock(&self.state);
         state.rang = true;
-        state.wake();
+        state.waker.take()
     }
 
     fn rang(&self) -> bool {
@@ -436,14 +282,17 @@ impl Bell {
     }
 
     fn wakes(&self, waker: &Waker) {
-        lock(&self.state).waker = Some(waker.clone());
+        let before = lock(&self.state).waker.replace(waker.clone());
+        drop(before);
     }
 
     /// The first reason stays.
     fn end(&self, how: End) {
         let mut state = lock(&self.state);
         state.ended.get_or_insert(how);
-        state.wake();
+        let waker = state.waker.take();
+        drop(state);
+        wake(waker);
     }
 
     fn has_ended(&self) -> bool {
@@ -455,21 +304,13 @@ impl Bell {
     }
 }
 
-impl Ringing {
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
 impl Receiver for Bell {
-    fn message(&self, _: &[u8], _: &[u8]) {
-        self.ring();
+    fn message(&self, _: &[u8], _: &[u8]) -> Option<Waker> {
+        self.ring()
     }
 
     fn gap(&self, _: Instant) {
-        self.ring();
+        wake(self.ring());
     }
 
     fn ended(&self, why: &Error) {
