@@ -29,7 +29,11 @@ impl Arrival {
         let room = most.saturating_sub(debt);
         // A cost that never fits is refused before, but not of a limit of 0: that
         // denies everything, and no wait depends on the cost.
-        let cost = if rule.capacity == 0 { cost.min(1) } else { cost };
+        let cost = if rule.capacity == 0 {
+            cost.min(1)
+        } else {
+            cost
+        };
         let needed = cost.saturating_mul(rule.grain);
         let fits = debt.saturating_add(needed) <= most;
         let used = debt.div_ceil(rule.grain);
