@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use cacheable_runtime::{RatePolicy, Runtime, Source};
+use cacheable_runtime::{Algorithm, RatePolicy, Runtime, Source};
 use cacheable_tests::store::PATIENCE;
 use cacheable_tests::{RedisServer, eventually};
 
@@ -149,5 +149,31 @@ async fn a_denial_that_a_reset_has_overtaken_is_forgotten() {
         }
         assert!(policy.check("id").await.unwrap().allowed);
         policy.reset("id").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dearer_call_is_told_its_own_time_to_wait() {
+    let server = RedisServer::start();
+    let runtime = on(&server).await;
+    let builder = asking(&runtime, "api", 3, MINUTE).algorithm(Algorithm::Gcra);
+    let policy = builder.remember_denials(MINUTE).build().unwrap();
+    assert!(policy.check_n("id", 3).await.unwrap().allowed);
+    // One unit is back after a third of the window, three after all of it.
+    let cheap = policy.check("id").await.unwrap();
+    assert!(cheap.retry_after.unwrap() <= MINUTE / 3);
+    let dear = policy.check_n("id", 3).await.unwrap();
+    assert!(!dear.allowed && dear.retry_after.unwrap() > MINUTE / 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_nothing_denies_whatever_a_call_costs() {
+    let server = RedisServer::start();
+    let runtime = on(&server).await;
+    for algorithm in super::ALGORITHMS {
+        let builder = asking(&runtime, "api", 0, MINUTE).algorithm(algorithm);
+        let policy = builder.build().unwrap();
+        let denied = policy.check_n("id", u64::MAX).await.unwrap();
+        assert!(!denied.allowed && denied.retry_after.is_none());
     }
 }

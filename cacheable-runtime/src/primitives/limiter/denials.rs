@@ -59,8 +59,9 @@ impl Denials {
         }
         let denial = self.denials.get(&place)?;
         let now = Instant::now();
-        // What costs less may fit, and so may the same under a larger limit.
-        if now >= denial.until || cost < denial.cost || spec.rule.capacity > denial.capacity {
+        // What costs less may fit, and so may the same under a larger limit. What
+        // costs more, or comes under a smaller one, has longer to wait.
+        if now >= denial.until || cost != denial.cost || spec.rule.capacity != denial.capacity {
             return None;
         }
         let since = now - denial.asked;

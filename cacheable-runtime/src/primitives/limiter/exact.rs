@@ -28,7 +28,8 @@ impl Log {
     pub(super) fn look(&mut self, now: u64, rule: &Rule, cost: u64) -> Verdict {
         self.tidy(now, rule);
         let used = self.times.len() as u64;
-        let fits = used + cost <= rule.capacity;
+        // Of a limit of 0, which denies everything, no cost was refused before.
+        let fits = used.saturating_add(cost) <= rule.capacity;
         // The one that has to leave before the call fits, or, when it does,
         // before more remains.
         let leaver = if fits {

@@ -27,7 +27,13 @@ impl Arrival {
         let debt = self.debt(now, rule);
         let most = rule.capacity * rule.grain;
         let room = most.saturating_sub(debt);
-        // A cost that never fits is refused before; a limit of 0 has no room.
+        // A cost that never fits is refused before, but not of a limit of 0: that
+        // denies everything, and no wait depends on the cost.
+        let cost = if rule.capacity == 0 {
+            cost.min(1)
+        } else {
+            cost
+        };
         let needed = cost.saturating_mul(rule.grain);
         let fits = debt.saturating_add(needed) <= most;
         let used = debt.div_ceil(rule.grain);

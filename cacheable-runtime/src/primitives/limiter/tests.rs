@@ -291,3 +291,18 @@ fn a_history_of_nothing_says_that_all_is_there() {
     assert_eq!(Segments::default().look(7, &rule, 1), verdict);
     assert_eq!(Arrival::default().look(7, &rule, 1), verdict);
 }
+
+#[test]
+fn a_limit_of_nothing_denies_whatever_a_call_costs() {
+    for algorithm in [Algorithm::Exact, Algorithm::Segmented, Algorithm::Gcra] {
+        let mut drill = Drill::of(rule(algorithm, 1));
+        assert!(drill.at(drill.now, 1, true).fits);
+        // Another process has set the limit to 0, over the same history.
+        drill.rule = rule(algorithm, 0);
+        for cost in [1, u64::MAX - 1, u64::MAX] {
+            let verdict = drill.at(drill.now, cost, true);
+            assert!(!verdict.fits, "{algorithm:?} {cost}");
+            assert!(verdict.reset <= 3 * SECOND, "{algorithm:?} {verdict:?}");
+        }
+    }
+}

@@ -219,6 +219,11 @@ local function gcra(key, capacity, window, grain)
     return debt - (math.ceil(debt / grain) - 1) * grain
   end
   local needed = cost * grain
+  if capacity == 0 then
+    -- It denies everything, so no cost was refused before: one whose time is
+    -- beyond all integers is none to wait for.
+    needed = math.min(needed, grain)
+  end
   local fits = debt + needed <= most
   local reset = debt + needed - most
   if fits then
