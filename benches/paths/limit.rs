@@ -13,7 +13,7 @@ use crate::wire::{self, Server};
 
 const TASKS: [u64; 2] = [1, 64];
 const LIMIT: u64 = 100;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// So many callers are told apart.
 const CALLERS: u64 = 10_000;

@@ -15,7 +15,7 @@ use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
 use crate::wire::{self, Server};
 
 const TASKS: [u64; 2] = [1, 64];
-const TTL: Duration = Duration::from_secs(3600);
+const TTL: Duration = Duration::from_hours(1);
 const SESSIONS: u64 = 1_000;
 
 /// What a service knows of who is logged in.

@@ -3,9 +3,13 @@
 -- KEYS[1] the history; ARGV[1] the cost, ARGV[2] 1 when an allowed call is to be
 -- counted, ARGV[3] the capacity, ARGV[4] the window, ARGV[5] the grain.
 -- Returns what check.lua returns; nothing, where it is to be asked instead: the
--- clock was set back, or something else is under the key.
+-- clock was set back, something else is under the key, or the limit is 0.
 local key, cost = KEYS[1], tonumber(ARGV[1])
 local capacity, window, grain = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+-- It denies everything, and refuses no cost before.
+if capacity == 0 then
+  return {}
+end
 local held = redis.pcall('GET', key)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
