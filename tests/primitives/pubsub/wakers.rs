@@ -46,8 +46,8 @@ async fn whoever_is_woken_may_end_a_subscription(store: Store) {
     let ends = pubsub.subscribe::<u32>("wakes").await.unwrap();
     let ended = Ends::waits(&mut waits, ends);
     // On a task of its own: were it to hang, this one goes on.
-    let publisher = tokio::spawn(async move { pubsub.publish("wakes", &1).await });
-    let published = timeout(PATIENCE, publisher).await;
+    let task = tokio::spawn(async move { pubsub.publish("wakes", &1).await });
+    let published = timeout(PATIENCE, task).await;
     published.expect("it does not hang").unwrap().unwrap();
     eventually("it has ended", PATIENCE, async || ended.has_ended()).await;
     assert!(matches!(

@@ -121,7 +121,7 @@ impl Sessions {
     ) -> Result<Option<Session<D>>, Error> {
         let call = self.call(SessionOp::Get);
         call.within(async {
-            let found = Box::pin(self.find(token, true)).await?;
+            let found = self.find(token, true).await?;
             found.map(|found| found.session(token.clone())).transpose()
         })
         .await
@@ -183,7 +183,7 @@ impl Sessions {
         mut change: impl FnMut(&mut D),
     ) -> Result<Session<D>, Error> {
         let call = self.call(SessionOp::Update);
-        call.within(Box::pin(async {
+        call.within(async {
             for attempt in 0..TRIES {
                 let found = self.find(token, false).await?.ok_or_else(gone)?;
                 let mut session: Session<D> = found.session(token.clone())?;
@@ -195,7 +195,7 @@ impl Sessions {
                 }
             }
             Err(conflict())
-        }))
+        })
         .await
     }
 
@@ -240,7 +240,7 @@ impl Sessions {
     /// token for the grace, and has to sign in again after that.
     pub async fn rotate<D: SessionData>(&self, token: &SessionToken) -> Result<Session<D>, Error> {
         let call = self.call(SessionOp::Rotate);
-        call.within(Box::pin(async {
+        call.within(async {
             // A token that nobody gets to know would be as good as lost, so
             // whether the data can be read is found out before.
             let found = self.find(token, false).await?.ok_or_else(gone)?;
@@ -263,7 +263,7 @@ impl Sessions {
                     Some(Step::Conflict | Step::Moved(_)) => return Err(rotated()),
                 }
             }
-        }))
+        })
         .await
     }
 
@@ -295,7 +295,7 @@ impl Sessions {
         check_user(user_id)?;
         let grace = self.options.grace_millis()?;
         let call = self.call(SessionOp::RotateAs);
-        call.within(Box::pin(async {
+        call.within(async {
             for attempt in 0..TRIES {
                 let found = self.find(token, false).await?.ok_or_else(gone)?;
                 if found.rotated {
@@ -320,7 +320,7 @@ impl Sessions {
                 }
             }
             Err(conflict())
-        }))
+        })
         .await
     }
 

@@ -24,7 +24,9 @@ impl Call<'_> {
         &self,
         steps: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        self.ended(self.sessions.within(steps).await)
+        // Behind a pointer: several questions make a future of many kilobytes,
+        // which a caller would carry about.
+        self.ended(self.sessions.within(Box::pin(steps)).await)
     }
 
     /// Passes on how it has ended.
