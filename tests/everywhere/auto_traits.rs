@@ -7,9 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cacheable_runtime::{
-    Builder, Cache, Clear, CodecChoice, CodecId, Error, ErrorKind, Inspection, Key, ManualClock,
-    MethodCounts, MethodKey, Observation, Pattern, Policy, Runtime, cache_invalidate, cache_put,
-    cacheable,
+    Builder, Cache, Clear, CodecChoice, CodecId, Decision, Durable, DurableSubscription, Error,
+    ErrorKind, Event, HeldLock, Inspection, Key, Listener, LockGuard, LockRequest, Locks,
+    ManualClock, MessageId, MethodCounts, MethodKey, Monitor, Observation, Pattern, Policy, PubSub,
+    RateLimiter, RatePolicy, Release, Runtime, Session, SessionInfo, SessionToken, Sessions, Stats,
+    Subscription, cache_invalidate, cache_put, cacheable,
 };
 
 macro_rules! has {
@@ -41,6 +43,28 @@ has! {
     Policy: Send, Sync, Unpin, Clone;
     Runtime: Send, Sync, Unpin, Clone;
     Box<dyn StdError + Send + Sync>: From<Error>;
+
+    Locks: Send, Sync, Unpin, Clone;
+    LockRequest: Send, Sync, Unpin;
+    LockGuard: Send, Sync, Unpin;
+    HeldLock: Send, Sync, Unpin, Clone;
+    Release: Send, Sync, Unpin, Copy;
+    RateLimiter: Send, Sync, Unpin, Clone;
+    RatePolicy: Send, Sync, Unpin, Clone;
+    Decision: Send, Sync, Unpin, Clone;
+    Sessions: Send, Sync, Unpin, Clone;
+    Session<String>: Send, Sync, Unpin;
+    SessionInfo: Send, Sync, Unpin, Clone;
+    SessionToken: Send, Sync, Unpin, Clone;
+    PubSub: Send, Sync, Unpin, Clone;
+    Subscription<String>: Send, Sync, Unpin;
+    Event<String>: Send, Sync, Unpin, Clone;
+    Listener: Send, Sync, Unpin;
+    Durable: Send, Sync, Unpin, Clone;
+    DurableSubscription<String>: Send, Unpin;
+    MessageId: Send, Sync, Unpin, Copy;
+    Stats: Send, Sync, Unpin, Clone;
+    Monitor: Send, Unpin;
 }
 
 /// Tells by method look-up whether a value can be sent.

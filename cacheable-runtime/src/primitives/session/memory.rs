@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use base64ct::{Base64UrlUnpadded, Encoding};
+
 use super::super::secret;
-use super::base64;
 use super::store::{Change, Changed, Keys, List, Listed, Made, Millis, New, Step, Stored};
 use super::token::Place;
 use crate::sync::{Mutex, lock};
@@ -345,7 +346,7 @@ impl Session {
 
 /// Unlike any other, so that no clock is needed to tell new from old.
 pub(super) fn fresh_mark() -> String {
-    base64::text(&secret::bytes::<18>())
+    Base64UrlUnpadded::encode_string(&secret::bytes::<18>())
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Sessions of users.
 
-mod base64;
 mod data;
 mod kinds;
 mod memory;

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::super::secret;
-use super::base64;
 use crate::error::{Error, ErrorKind};
 
 /// What nobody can guess.
@@ -53,7 +53,7 @@ impl SessionToken {
             )
         };
         let mut bytes = Zeroizing::new([0; BYTES]);
-        if text.len() == TEXT && base64::decode(text.as_bytes(), &mut *bytes) {
+        if text.len() == TEXT && Base64UrlUnpadded::decode(text, &mut *bytes).is_ok() {
             let mut own = Box::new(Zeroizing::new([0; TEXT]));
             own.copy_from_slice(text.as_bytes());
             Ok(Self { text: own })
@@ -76,15 +76,14 @@ impl SessionToken {
             *place = owner ^ mask;
         }
         let mut text = Box::new(Zeroizing::new([0; TEXT]));
-        base64::encode(&*bytes, &mut **text);
+        Base64UrlUnpadded::encode(&*bytes, &mut **text).expect("there is room for it");
         Self { text }
     }
 
     /// Where its session is, if there is one.
     pub(super) fn place(&self) -> Place {
         let mut bytes = Zeroizing::new([0; BYTES]);
-        let read = base64::decode(&**self.text, &mut *bytes);
-        debug_assert!(read, "it was read before");
+        Base64UrlUnpadded::decode(&**self.text, &mut *bytes).expect("it was read before");
         let mask = mask(&bytes[..SECRET]);
         let mut owner = [0; OWNER];
         for (owner, (place, mask)) in owner.iter_mut().zip(bytes[SECRET..].iter().zip(mask)) {
@@ -133,7 +132,7 @@ fn first(hash: &[u8]) -> [u8; OWNER] {
 }
 
 fn hash(secret: &[u8]) -> String {
-    base64::text(&Sha256::digest(secret))
+    Base64UrlUnpadded::encode_string(&Sha256::digest(secret))
 }
 
 /// Whom a session belongs to. All keys about one are in one slot.
@@ -181,8 +180,13 @@ impl Place {
     /// A session of a user, by what [`SessionInfo`](super::SessionInfo) calls
     /// it. `None`: no session is called so.
     pub(super) fn listed(owner: Owner, id: &str) -> Option<Self> {
-        let hash = base64::is_hash(id).then(|| id.to_owned())?;
-        Some(Self { owner, hash })
+        Base64UrlUnpadded::decode(id, &mut [0; 32])
+            .ok()
+            .filter(|hash| hash.len() == 32)?;
+        Some(Self {
+            owner,
+            hash: id.to_owned(),
+        })
     }
 
     /// What [`Display`](fmt::Display) wrote.
