@@ -23,7 +23,7 @@ impl Link {
     /// Opens one to the server of this link, while that is of use. `longer`:
     /// how much longer than others a command over it may take.
     pub(crate) async fn dedicated(&self, longer: Duration) -> Result<Dedicated, Error> {
-        let modern = self.pair()?.modern;
+        let modern = self.look(|pair| pair.modern)?;
         let shared = Arc::clone(&self.shared);
         let patience = shared.timeouts.command.saturating_add(longer);
         let config = AsyncConnectionConfig::new()
@@ -54,7 +54,7 @@ impl Link {
 
     /// Whether the server is like Redis 7 or later, as far as is known.
     pub(crate) fn is_modern(&self) -> bool {
-        self.pair().is_ok_and(|pair| pair.modern)
+        self.look(|pair| pair.modern).unwrap_or(false)
     }
 }
 

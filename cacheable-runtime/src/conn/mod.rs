@@ -176,15 +176,16 @@ impl Link {
 
     /// The error that commands get now, if they would.
     pub(crate) fn trouble(&self) -> Option<Error> {
-        self.pair().err()
+        self.look(|_| ()).err()
     }
 
     /// Tells this time of being connected from every other.
     pub(crate) fn incarnation(&self) -> Result<u64, Error> {
-        self.pair().map(|pair| pair.id)
+        self.look(|pair| pair.id)
     }
 
-    fn pair(&self) -> Result<Pair, Error> {
+    /// Looks at the pair of connections, if it can be used now.
+    fn look<T>(&self, look: impl FnOnce(&Pair) -> T) -> Result<T, Error> {
         if self.live.has_changed().is_err() && !matches!(&*self.live.borrow(), State::Closed) {
             return Err(Error::new(
                 ErrorKind::ShutDown,
@@ -196,7 +197,7 @@ impl Link {
                 ErrorKind::Unavailable,
                 "the server does not answer in time, so it is left alone until it does",
             )),
-            State::Up(pair) => Ok(pair.clone()),
+            State::Up(pair) => Ok(look(pair)),
             State::Down(error) => Err(error.clone()),
             State::Starting => Err(Error::new(
                 ErrorKind::Unavailable,
@@ -214,7 +215,7 @@ impl Link {
         lane: Lane,
         command: &Cmd,
     ) -> Result<T, Error> {
-        let mut connection = self.pair()?.on(lane);
+        let mut connection = self.look(|pair| pair.on(lane))?;
         self.take(command.query_async(&mut connection).await)
     }
 
@@ -224,7 +225,7 @@ impl Link {
         lane: Lane,
         commands: &Pipeline,
     ) -> Result<T, Error> {
-        let mut connection = self.pair()?.on(lane);
+        let mut connection = self.look(|pair| pair.on(lane))?;
         self.take(commands.query_async(&mut connection).await)
     }
 
@@ -237,9 +238,8 @@ impl Link {
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<T, Error> {
-        let pair = self.pair()?;
-        let call = |named| script.call(named, pair.modern, keys, arguments);
-        let mut connection = pair.clone().on(lane);
+        let (mut connection, modern) = self.look(|pair| (pair.on(lane), pair.modern))?;
+        let call = |named| script.call(named, modern, keys, arguments);
         let mut answer = call(Named::ByHash).query_async(&mut connection).await;
         if answer.as_ref().is_err_and(is_unknown_script) {
             script_reloads(1);
@@ -258,13 +258,12 @@ impl Link {
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<(T, U), Error> {
-        let pair = self.pair()?;
-        let mut connection = pair.clone().on(lane);
+        let (mut connection, modern) = self.look(|pair| (pair.on(lane), pair.modern))?;
         let mut answers = Vec::new();
         for named in [Named::ByHash, Named::ByText] {
             let mut both = Pipeline::with_capacity(2);
             both.add_command(command.clone());
-            both.add_command(script.call(named, pair.modern, keys, arguments));
+            both.add_command(script.call(named, modern, keys, arguments));
             both.ignore_errors();
             let both = both.query_async(&mut connection).await;
             answers = self.take::<Vec<RedisResult<Value>>>(both)?;
@@ -292,13 +291,12 @@ impl Link {
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<Vec<T>, Error> {
-        let pair = self.pair()?;
-        let mut connection = pair.clone().on(lane);
+        let (mut connection, modern) = self.look(|pair| (pair.on(lane), pair.modern))?;
         let calls = |named| {
             let mut calls = Pipeline::with_capacity(2 * keys.len());
             for key in keys {
                 calls.cmd("ASKING").ignore();
-                calls.add_command(script.call(named, pair.modern, &[key], arguments));
+                calls.add_command(script.call(named, modern, &[key], arguments));
             }
             calls
         };
@@ -380,10 +378,10 @@ impl Shared {
 }
 
 impl Pair {
-    fn on(self, lane: Lane) -> MultiplexedConnection {
+    fn on(&self, lane: Lane) -> MultiplexedConnection {
         match lane {
-            Lane::Reads => self.reads,
-            Lane::Removals => self.removals,
+            Lane::Reads => self.reads.clone(),
+            Lane::Removals => self.removals.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use siphasher::sip::SipHasher13;
 
 use super::counts::Counters;
-use super::policy::{RatePolicy, Spec};
+use super::policy::{RatePolicy, Spec, place};
 use super::rule::{Rule, SEGMENTS, argument};
 use crate::error::Error;
 use crate::primitives::{Ground, name};
@@ -215,7 +215,7 @@ impl RatePolicyBuilder {
         let counters = Arc::new(Counters::new(&self.name, &self.ground.figures));
         let spec = Spec {
             hash: hash(&tag, &rule),
-            tag,
+            place: place(&tag, &rule),
             name: self.name,
             rule,
             limit,

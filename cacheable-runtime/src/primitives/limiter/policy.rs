@@ -150,8 +150,10 @@ impl fmt::Debug for RatePolicy {
 
 /// A policy, checked.
 pub(super) struct Spec {
-    /// As it stands in a key.
-    pub(super) tag: String,
+    /// What stands in a key behind the id. No two policies that must not share
+    /// have the same: the name is last, and what stands before has no end that
+    /// a name could move.
+    pub(super) place: String,
     /// As it was given.
     pub(super) name: String,
     pub(super) rule: Rule,
@@ -179,7 +181,7 @@ impl Spec {
     ) -> Result<Self, Error> {
         let rule = Rule::new(Algorithm::Automatic, limit, window, None, None)?;
         Ok(Self {
-            tag: String::new(),
+            place: place("", &rule),
             name: String::new(),
             rule,
             limit,
@@ -193,14 +195,10 @@ impl Spec {
             counters: Arc::clone(counters),
         })
     }
+}
 
-    /// What stands in a key behind the id. No two policies that must not share
-    /// have the same: the name is last, and what stands before has no end that
-    /// a name could move.
-    #[cfg(feature = "redis")]
-    pub(super) fn place(&self) -> String {
-        let (kind, window, grain) = self.rule.identity();
-        let tag = &self.tag;
-        format!("{kind}{window}.{grain}:{tag}")
-    }
+/// See [`Spec::place`].
+pub(super) fn place(tag: &str, rule: &Rule) -> String {
+    let (kind, window, grain) = rule.identity();
+    format!("{kind}{window}.{grain}:{tag}")
 }

@@ -31,7 +31,7 @@ static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
 /// The key of each limit that is asked.
 pub(super) fn keys(namespace: &str, id: &[u8], specs: &[&Spec]) -> Vec<String> {
     let id = name::digest(id);
-    let key = |spec: &&Spec| format!("{namespace}limit:{{{id}}}:{}", spec.place());
+    let key = |spec: &&Spec| [namespace, "limit:{", &id, "}:", &spec.place].concat();
     specs.iter().map(key).collect()
 }
 

@@ -83,7 +83,7 @@ impl SessionToken {
     /// Where its session is, if there is one.
     pub(super) fn place(&self) -> Place {
         let mut bytes = Zeroizing::new([0; BYTES]);
-        Base64UrlUnpadded::decode(&**self.text, &mut *bytes).expect("it was read before");
+        Base64UrlUnpadded::decode(&self.text[..], &mut *bytes).expect("it was read before");
         let mask = mask(&bytes[..SECRET]);
         let mut owner = [0; OWNER];
         for (owner, (place, mask)) in owner.iter_mut().zip(bytes[SECRET..].iter().zip(mask)) {
