@@ -1,6 +1,7 @@
 //! The headers of `draft-ietf-httpapi-ratelimit-headers-10`. All times are
 //! seconds from now, so that no clock of a client matters.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -68,15 +69,18 @@ fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-/// A string of structured fields. What has no place in one is left out.
+/// A string of structured fields. What has no place in one is written as in a URL.
 fn quoted(name: &str) -> String {
     let mut quoted = String::with_capacity(name.len() + 2);
     quoted.push('"');
-    for c in name.chars().filter(|c| matches!(c, ' '..='~')) {
-        if matches!(c, '"' | '\\') {
-            quoted.push('\\');
+    for byte in name.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=b'~' if byte != b'%' => quoted.push(char::from(byte)),
+            // No such string holds it. As in a URL, so that two names which
+            // differ do so here.
+            _ => write!(quoted, "%{byte:02X}").expect("a `String` takes any text"),
         }
-        quoted.push(c);
     }
     quoted.push('"');
     quoted
@@ -88,7 +92,7 @@ mod tests {
 
     #[test]
     fn names_are_strings_of_structured_fields_and_seconds_go_up() {
-        assert_eq!(quoted(r#"a "b" \ ü"#), r#""a \"b\" \\ ""#);
+        assert_eq!(quoted(r#"a "b" \ ü%"#), r#""a \"b\" \\ %C3%BC%25""#);
         assert_eq!(seconds(Duration::from_millis(1001)), 2);
         assert_eq!(seconds(Duration::from_secs(2)), 2);
         assert_eq!(seconds(Duration::ZERO), 0);
