@@ -18,7 +18,8 @@ use tokio::time::{sleep, timeout};
 
 use super::super::fault::{code, is_about_the_server, is_elsewhere, translate};
 use super::super::supervise::{attempt_patience, backoff};
-use super::table::{Changes, HubCall};
+use super::call::HubCall;
+use super::table::Changes;
 use super::{Kind, Shared, Topic};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{lock, unique};

@@ -6,6 +6,7 @@
 //! out what comes. A topic that was subscribed to, lost and subscribed to
 //! again is told of the gap before the first message after it.
 
+mod call;
 mod hub;
 mod table;
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::super::address::Address;
-use super::table::{HubCall, Status, Table};
+use super::call::HubCall;
+use super::table::{Status, Table};
 use super::{Kind, Sink, Topic, shut_down};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{lock, unique};
