@@ -5,7 +5,7 @@
 //! to answer for a loss to be known. Once lost, it stays lost.
 
 use std::pin::pin;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use super::background::Running;
 use super::slot::{Slot, Standing, backoff, may_pass};
 use crate::error::{Error, ErrorKind};
 use crate::observe::LockLoss;
-use crate::sync::{Mutex, lock};
+use crate::sync::lock;
 
 pub(super) struct Hold {
     pub(super) slot: Arc<Slot>,
