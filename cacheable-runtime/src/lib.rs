@@ -1,4 +1,8 @@
 #![doc = include_str!("docs/guide.md")]
+#![cfg_attr(
+    not(feature = "redis"),
+    allow(clippy::unused_async, reason = "a server has to be waited for")
+)]
 
 #[doc(hidden)]
 pub mod __private;

@@ -315,7 +315,7 @@ async fn heard(listening: &mut Option<Listening>, _: &mut Turn) {
     if let Some(never) = listening {
         never.await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn held(name: &str, wait: Duration) -> Error {
