@@ -14,6 +14,7 @@ mod contender;
 mod machine;
 mod measure;
 mod path;
+mod plot;
 mod stats;
 mod table;
 
@@ -22,5 +23,6 @@ pub use contender::Contender;
 pub use machine::Machine;
 pub use measure::{cpu_time, in_turns};
 pub use path::{Bench, Field, Path};
+pub use plot::{Plot, Unit};
 pub use stats::{median, percentile};
 pub use table::{Table, nanos, number, ratio};
