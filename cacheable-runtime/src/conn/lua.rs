@@ -1,6 +1,6 @@
 //! Scripts: text with a hash, in the two forms that servers know.
 
-use redis::{Cmd, Script, cmd};
+use redis::{Cmd, Script};
 
 /// One script. Its text may begin with a line `#!lua …`, which Redis 7 and
 /// later read, and which is an error for servers before.
@@ -56,14 +56,16 @@ impl Lua {
         arguments: &[&[u8]],
     ) -> Cmd {
         let form = self.form(modern);
-        let mut call = match named {
-            Named::ByHash => cmd("EVALSHA"),
-            Named::ByText => cmd("EVAL"),
+        let (name, text) = match named {
+            Named::ByHash => ("EVALSHA", form.script.get_hash()),
+            Named::ByText => ("EVAL", form.text),
         };
-        match named {
-            Named::ByHash => call.arg(form.script.get_hash()),
-            Named::ByText => call.arg(form.text),
-        };
+        let (keyed, argued) = (keys.iter().map(K::as_ref), arguments.iter().copied());
+        let bytes: usize = keyed.chain(argued).map(<[u8]>::len).sum();
+        // The number of keys has a digit, or two.
+        let bytes = name.len() + text.len() + 2 + bytes;
+        let mut call = Cmd::with_capacity(3 + keys.len() + arguments.len(), bytes);
+        call.arg(name).arg(text);
         call.arg(keys.len());
         for key in keys {
             call.arg(key.as_ref());

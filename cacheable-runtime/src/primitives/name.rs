@@ -20,19 +20,20 @@ pub(super) fn tagged(name: &str) -> String {
     if plain && !name.is_empty() {
         format!("{{{name}}}")
     } else {
-        format!("{{#{}}}", digest(name.as_bytes()))
+        let mut tagged = String::from("{#");
+        append_digest(&mut tagged, name.as_bytes());
+        tagged.push('}');
+        tagged
     }
 }
 
-/// The first 128 bits of the SHA-256, in hexadecimal.
-pub(super) fn digest(bytes: &[u8]) -> String {
+/// Appends the first 128 bits of the SHA-256, in hexadecimal.
+pub(super) fn append_digest(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(32);
     for byte in &Sha256::digest(bytes)[..16] {
         text.push(char::from(DIGITS[usize::from(byte >> 4)]));
         text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
-    text
 }
 
 /// Refuses a name that says nothing. `what`: `lock` and the like.

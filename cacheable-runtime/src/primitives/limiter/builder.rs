@@ -20,7 +20,7 @@ pub enum Algorithm {
     #[default]
     Automatic,
     /// A sliding window that is exact: a call is allowed if, and only if, there
-    /// is room for it in the window that ends now. It keeps 8 to 12 bytes for
+    /// is room for it in the window that ends now. It keeps 7 to 16 bytes for
     /// each call that a window holds, and takes limits up to 1 048 576.
     Exact,
     /// A sliding window that moves by segments: never more than the limit in

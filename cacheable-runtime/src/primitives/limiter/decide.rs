@@ -6,8 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::decision::{Decision, Source};
+#[cfg(feature = "redis")]
+use super::denials::Asked;
 use super::memory::{Ask, Place};
 use super::policy::Spec;
+#[cfg(feature = "redis")]
+use super::rule::Verdict;
 #[cfg(feature = "redis")]
 use super::{OnFailure, redis};
 use crate::error::Error;
@@ -52,8 +56,7 @@ pub(super) async fn one(
     spec.rule.check_cost(call.cost)?;
     #[cfg(feature = "redis")]
     if let Some(server) = ground.server() {
-        let each = on_server(ground, server, &[spec], id, call).await?;
-        return Ok(each.into_iter().next().expect("one was asked"));
+        return one_on_server(ground, server, spec, id, call).await;
     }
     let limits = &ground.limits;
     let (now, hash) = (|| ground.clock().micros(), limits.histories.hash(id));
@@ -75,7 +78,11 @@ pub(super) async fn all(
     }
     #[cfg(feature = "redis")]
     if let Some(server) = ground.server() {
-        return on_server(ground, server, specs, id, call).await;
+        if let [spec] = specs {
+            let decision = one_on_server(ground, server, spec, id, call).await?;
+            return Ok(vec![decision]);
+        }
+        return all_on_server(ground, server, specs, id, call).await;
     }
     let limits = &ground.limits;
     let (now, hash) = (|| ground.clock().micros(), limits.histories.hash(id));
@@ -102,8 +109,8 @@ pub(super) async fn refund(
     let histories = &ground.limits.histories;
     #[cfg(feature = "redis")]
     if let Some(server) = ground.server() {
-        let keys = redis::keys(ground.namespace(), id, &[spec]);
-        let back = redis::refund(server, &keys[0], &spec.rule, units);
+        let key = redis::key(ground.namespace(), id, spec);
+        let back = redis::refund(server, &key, &spec.rule, units);
         let back = in_time(ground, server, patience(ground, spec), back).await;
         // Also when nobody knows whether it was done.
         ground.limits.denials.remove(place);
@@ -119,8 +126,8 @@ pub(super) async fn reset(ground: &Arc<Ground>, spec: &Spec, id: &[u8]) -> Resul
     let histories = &ground.limits.histories;
     #[cfg(feature = "redis")]
     if let Some(server) = ground.server() {
-        let keys = redis::keys(ground.namespace(), id, &[spec]);
-        let reset = redis::reset(server, &keys[0]);
+        let key = redis::key(ground.namespace(), id, spec);
+        let reset = redis::reset(server, &key);
         let reset = in_time(ground, server, patience(ground, spec), reset).await;
         ground.limits.denials.remove(place);
         histories.reset(now, place);
@@ -150,30 +157,47 @@ fn told(spec: &Spec, mut decision: Decision, call: Call) -> Decision {
 }
 
 #[cfg(feature = "redis")]
-async fn on_server(
+async fn one_on_server(
+    ground: &Arc<Ground>,
+    server: &Server,
+    spec: &Spec,
+    id: &[u8],
+    call: Call,
+) -> Result<Decision, Error> {
+    let place = place(ground, spec, id);
+    let denials = &ground.limits.denials;
+    // A single denial decides on all, but what others would say is not known.
+    if call.counts
+        && let Some(denied) = denials.get(place, spec, call.cost)
+    {
+        return Ok(told(spec, denied, call));
+    }
+    let asked = denials.ask();
+    let (key, ask) = (redis::key(ground.namespace(), id, spec), call.of(spec));
+    let answer = redis::check(server, &key, &ask, call.counts);
+    match in_time(ground, server, patience(ground, spec), answer).await {
+        Ok((now, verdict)) => Ok(by_server(ground, spec, place, call, asked, now, verdict)),
+        Err(error) => {
+            let each = without_server(ground, &[spec], id, call, &error)?;
+            Ok(each.into_iter().next().expect("one was asked"))
+        }
+    }
+}
+
+#[cfg(feature = "redis")]
+async fn all_on_server(
     ground: &Arc<Ground>,
     server: &Server,
     specs: &[&Spec],
     id: &[u8],
     call: Call,
 ) -> Result<Vec<Decision>, Error> {
-    let limits = &ground.limits;
-    let hash = limits.histories.hash(id);
-    let place = |spec: &Spec| Place {
-        id: hash,
-        policy: spec.hash,
-    };
-    // A single denial decides on all, but what the others say is not known.
-    if let [spec] = specs
-        && call.counts
-        && let Some(denied) = limits.denials.get(place(spec), spec, call.cost)
-    {
-        return Ok(vec![told(spec, denied, call)]);
-    }
-    let asked = limits.denials.ask();
+    let asked = ground.limits.denials.ask();
     let asks: Vec<Ask<'_>> = specs.iter().map(|spec| call.of(spec)).collect();
-    let keys = redis::keys(ground.namespace(), id, specs);
-    let answer = redis::check(server, &keys, &asks, call.counts);
+    let key = |spec: &&Spec| redis::key(ground.namespace(), id, spec);
+    let keys: Vec<String> = specs.iter().map(key).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let answer = redis::check_all(server, &keys, &asks, call.counts);
     // The shortest: whoever asks several waits for one answer.
     let patience = specs.iter().map(|spec| patience(ground, spec)).min();
     let answer = in_time(ground, server, patience.unwrap_or_default(), answer).await;
@@ -182,15 +206,30 @@ async fn on_server(
         Err(error) => return without_server(ground, specs, id, call, &error),
     };
     let decide = |(spec, verdict): (&&Spec, _)| {
-        let decision = Decision::new(spec.limit, verdict, now, Source::Redis);
-        if !decision.allowed && call.counts {
-            limits
-                .denials
-                .add(place(spec), spec, call.cost, &decision, asked);
-        }
-        told(spec, decision, call)
+        let place = place(ground, spec, id);
+        by_server(ground, spec, place, call, asked, now, verdict)
     };
     Ok(specs.iter().zip(verdicts).map(decide).collect())
+}
+
+/// What the caller is told of a decision by the server, which is remembered if
+/// it denies.
+#[cfg(feature = "redis")]
+fn by_server(
+    ground: &Ground,
+    spec: &Spec,
+    place: Place,
+    call: Call,
+    asked: Asked,
+    now: u64,
+    verdict: Verdict,
+) -> Decision {
+    let decision = Decision::new(spec.limit, verdict, now, Source::Redis);
+    if !decision.allowed && call.counts {
+        let denials = &ground.limits.denials;
+        denials.add(place, spec, call.cost, &decision, asked);
+    }
+    told(spec, decision, call)
 }
 
 /// What each policy says when the server does not: an error, if any returns it.

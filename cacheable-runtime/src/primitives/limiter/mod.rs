@@ -2,7 +2,7 @@
 //!
 //! `decide.rs` is the way of one check. What a history says is decided on plain
 //! data, once in `exact.rs`, `segmented.rs` and `gcra.rs` for this process, and
-//! once in `lua/check.lua` for a server.
+//! once in `lua/check.lua` for a server; beside it are quicker scripts for one limit.
 
 mod builder;
 #[cfg_attr(

@@ -9,14 +9,15 @@ use redis::cmd;
 
 use super::memory::Ask;
 use super::policy::Spec;
-use super::rule::{Rule, Verdict};
-use crate::conn::{Lane, Leg, Lua};
+use super::rule::{AUTOMATIC_EXACT, Kind, Rule, Verdict};
+use crate::conn::{Lane, Lua};
 use crate::error::{Error, ErrorKind};
 use crate::primitives::{Server, name};
 
 struct Scripts {
     check: Lua,
     exact: Lua,
+    segmented: Lua,
     gcra: Lua,
     refund: Lua,
 }
@@ -24,79 +25,96 @@ struct Scripts {
 static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
     check: Lua::new(include_str!("lua/check.lua")),
     exact: Lua::new(include_str!("lua/exact.lua")),
+    segmented: Lua::new(include_str!("lua/segmented.lua")),
     gcra: Lua::new(include_str!("lua/gcra.lua")),
     refund: Lua::new(include_str!("lua/refund.lua")),
 });
 
-/// The key of each limit that is asked.
-pub(super) fn keys(namespace: &str, id: &[u8], specs: &[&Spec]) -> Vec<String> {
-    let id = name::digest(id);
-    let key = |spec: &&Spec| [namespace, "limit:{", &id, "}:", &spec.place].concat();
-    specs.iter().map(key).collect()
+/// The key of a limit.
+pub(super) fn key(namespace: &str, id: &[u8], spec: &Spec) -> String {
+    const BESIDE: usize = "limit:{}:".len() + 32;
+    let mut key = String::with_capacity(namespace.len() + BESIDE + spec.place.len());
+    key.push_str(namespace);
+    key.push_str("limit:{");
+    name::append_digest(&mut key, id);
+    key.push_str("}:");
+    key.push_str(&spec.place);
+    key
 }
 
-/// What the histories say of a call, and when, in microseconds since the epoch.
-/// An allowed one `counts`. All keys are in one slot.
+/// What a history says of a call, and when, in microseconds since the epoch. An
+/// allowed one `counts`.
 pub(super) async fn check(
     server: &Server,
-    keys: &[String],
-    asks: &[Ask<'_>],
+    key: &str,
+    ask: &Ask<'_>,
     counts: bool,
-) -> Result<(u64, Vec<Verdict>), Error> {
-    let leg = server.routes.of(&keys[0])?;
-    let mut answer: Vec<i64> = Vec::new();
-    if let [ask] = asks
-        && let Some(script) = alone(ask.rule)
-    {
-        let [cost, counts] = [ask.cost, u64::from(counts)].map(|number| number.to_string());
-        let [_, capacity, window, grain] = numbers(ask.rule);
-        let arguments = [&cost, &counts, &capacity, &window, &grain].map(String::as_bytes);
-        answer = leg.script(Lane::Removals, script, keys, &arguments).await?;
+) -> Result<(u64, Verdict), Error> {
+    if let Some(script) = alone(ask.rule) {
+        let Rule {
+            capacity,
+            window,
+            grain,
+            ..
+        } = *ask.rule;
+        let asked = doubles([ask.cost, u64::from(counts), capacity, window, grain]);
+        let leg = server.routes.of(key)?;
+        let answer: Vec<u8> = leg
+            .script(Lane::Removals, script, &[key], &[asked.as_flattened()])
+            .await?;
+        if !answer.is_empty() {
+            let mut answer = Answer::new(&answer);
+            return Ok((answer.number()?, answer.verdict()?));
+        }
     }
-    if answer.is_empty() {
-        answer = check_all(&leg, keys, asks, counts).await?;
-    }
-    // Durations: none is negative.
-    let mut answer = answer.into_iter().map(u64::try_from);
-    let mut next = || answer.next().and_then(Result::ok).ok_or_else(occupied);
-    let now = next()?;
-    let mut verdicts = Vec::with_capacity(asks.len());
-    for _ in asks {
-        verdicts.push(Verdict {
-            fits: next()? == 1,
-            remaining: next()?,
-            reset: next()?,
-            full: next()?,
-        });
-    }
-    Ok((now, verdicts))
+    let (now, verdicts) = check_all(server, &[key], std::slice::from_ref(ask), counts).await?;
+    let verdict = verdicts.into_iter().next();
+    Ok((now, verdict.expect("one for each that is asked")))
 }
 
 /// The script for one limit of this kind, where there is a quicker one. It may
 /// leave the question to the other one.
 fn alone(rule: &Rule) -> Option<&'static Lua> {
-    match rule.identity().0 {
-        'x' => Some(&SCRIPTS.exact),
-        'g' => Some(&SCRIPTS.gcra),
-        _ => None,
+    match rule.kind {
+        Kind::Exact if rule.capacity <= AUTOMATIC_EXACT => Some(&SCRIPTS.exact),
+        // A log that is longer than a script reads in one go.
+        Kind::Exact => None,
+        Kind::Segmented => Some(&SCRIPTS.segmented),
+        Kind::Gcra => Some(&SCRIPTS.gcra),
     }
 }
 
-async fn check_all(
-    leg: &Leg,
-    keys: &[String],
+/// The same for several, all or nothing. All keys are in one slot.
+pub(super) async fn check_all(
+    server: &Server,
+    keys: &[&str],
     asks: &[Ask<'_>],
     counts: bool,
-) -> Result<Vec<i64>, Error> {
+) -> Result<(u64, Vec<Verdict>), Error> {
     let cost = asks.first().map_or(0, |ask| ask.cost);
-    let mut arguments = vec![cost.to_string(), u8::from(counts).to_string()];
+    let call = doubles([cost, u64::from(counts)]);
+    let mut rules = Vec::with_capacity(asks.len() * (2 + 3 * 8));
     for ask in asks {
-        arguments.extend(numbers(ask.rule));
-        arguments.push(u8::from(ask.shadow).to_string());
+        rules.extend([kind(ask.rule), u8::from(ask.shadow)]);
+        let Rule {
+            capacity,
+            window,
+            grain,
+            ..
+        } = *ask.rule;
+        rules.extend(doubles([capacity, window, grain]).as_flattened());
     }
-    let arguments: Vec<&[u8]> = arguments.iter().map(String::as_bytes).collect();
-    leg.script(Lane::Removals, &SCRIPTS.check, keys, &arguments)
-        .await
+    let mut arguments = vec![call.as_flattened()];
+    arguments.extend(rules.chunks(2 + 3 * 8));
+    let answer: Vec<u8> = server
+        .routes
+        .of(keys[0])?
+        .script(Lane::Removals, &SCRIPTS.check, keys, &arguments)
+        .await?;
+    let mut answer = Answer::new(&answer);
+    let now = answer.number()?;
+    let verdicts: Result<_, Error> = asks.iter().map(|_| answer.verdict()).collect();
+    Ok((now, verdicts?))
 }
 
 pub(super) async fn refund(
@@ -105,12 +123,12 @@ pub(super) async fn refund(
     rule: &Rule,
     units: u64,
 ) -> Result<u64, Error> {
-    let mut arguments = vec![units.to_string()];
-    arguments.extend(numbers(rule));
-    let arguments: Vec<&[u8]> = arguments.iter().map(String::as_bytes).collect();
+    let mut argument = vec![kind(rule)];
+    let numbers = [units, rule.capacity, rule.window, rule.grain];
+    argument.extend(doubles(numbers).as_flattened());
     let leg = server.routes.of(key)?;
     let back: i64 = leg
-        .script(Lane::Removals, &SCRIPTS.refund, &[key], &arguments)
+        .script(Lane::Removals, &SCRIPTS.refund, &[key], &[&argument])
         .await?;
     u64::try_from(back).map_err(|_| occupied())
 }
@@ -122,13 +140,43 @@ pub(super) async fn reset(server: &Server, key: &str) -> Result<bool, Error> {
     server.routes.of(key)?.query(Lane::Removals, &unlink).await
 }
 
-fn numbers(rule: &Rule) -> [String; 4] {
-    [
-        rule.identity().0.to_string(),
-        rule.capacity.to_string(),
-        rule.window.to_string(),
-        rule.grain.to_string(),
-    ]
+/// The byte that a history of this kind begins with.
+fn kind(rule: &Rule) -> u8 {
+    rule.identity().0 as u8
+}
+
+/// As scripts read numbers, and calculate with them. Those that they have to be
+/// exact about are below 2^53.
+fn doubles<const N: usize>(numbers: [u64; N]) -> [[u8; 8]; N] {
+    numbers.map(|number| (number as f64).to_le_bytes())
+}
+
+/// The numbers that a script answers, in one text: each text of an answer costs
+/// its reader.
+struct Answer<'a>(std::slice::Iter<'a, [u8; 8]>);
+
+impl<'a> Answer<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self(text.as_chunks().0.iter())
+    }
+
+    /// None is negative, unless something else is under the key.
+    fn number(&mut self) -> Result<u64, Error> {
+        let number = self.0.next().map(|bytes| f64::from_le_bytes(*bytes));
+        match number {
+            Some(number) if number >= 0.0 => Ok(number as u64),
+            _ => Err(occupied()),
+        }
+    }
+
+    fn verdict(&mut self) -> Result<Verdict, Error> {
+        Ok(Verdict {
+            fits: self.number()? == 1,
+            remaining: self.number()?,
+            reset: self.number()?,
+            full: self.number()?,
+        })
+    }
 }
 
 /// Not a failure of the server: to allow or deny on account of it would go on

@@ -53,7 +53,7 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
 /// Into how many segments a window is divided, unless said otherwise.
 pub(super) const SEGMENTS: u32 = 20;
 
-/// A hash of more than this is kept in a form that takes more memory.
+/// On a server each check reads the counts of all of them.
 const MOST_SEGMENTS: u32 = 100;
 
 impl Rule {
@@ -168,14 +168,14 @@ impl Rule {
         }
     }
 
-    /// What tells one history of a name from another, and how it is read. A
-    /// shorter window would forget what a longer one has to remember, so they
+    /// What tells one history of a name from another, and how it is read: a log,
+    /// counts, or a time. A shorter window would forget what a longer one has to remember, so they
     /// do not share; the limit may change.
     pub(super) fn identity(&self) -> (char, u64, u64) {
         match self.kind {
-            Kind::Exact => ('x', self.window, 0),
-            Kind::Segmented => ('s', self.window, self.grain),
-            Kind::Gcra => ('g', self.window, 0),
+            Kind::Exact => ('l', self.window, 0),
+            Kind::Segmented => ('c', self.window, self.grain),
+            Kind::Gcra => ('t', self.window, 0),
         }
     }
 }

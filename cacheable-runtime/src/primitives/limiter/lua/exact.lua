@@ -1,70 +1,85 @@
 #!lua
--- What check.lua does for one exact limit, at a third of its cost.
--- KEYS[1] the history; ARGV[1] the cost, ARGV[2] 1 when an allowed call is to be
--- counted, ARGV[3] the capacity, ARGV[4] the window.
+-- What check.lua does for one exact limit, at half of its cost; the log is told
+-- of there.
+-- KEYS[1] the log; ARGV[1] four doubles: the cost, 1 when an allowed call is to be
+-- counted, the capacity, the window.
 -- Returns what check.lua returns; nothing, where it is to be asked instead: the
--- clock was set back, there is much to forget or to count, or something else is
--- under the key.
-local key, cost, counts = KEYS[1], tonumber(ARGV[1]), ARGV[2] == '1'
-local capacity, window = tonumber(ARGV[3]), tonumber(ARGV[4])
-if cost > 100 then
-  return {}
-end
-local last = redis.pcall('LINDEX', key, -1)
+-- clock was set back, the log is long, or something else is under the key.
+local key, pack, unpack = KEYS[1], struct.pack, struct.unpack
+local cost, counts, capacity, window = unpack('<dddd', ARGV[1])
+local log = redis.pcall('GETRANGE', key, '0', '16383')
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local used, gone, first = 0, 0, 0
-if last then
-  last = tonumber(last)
-  if not last or last > now then
-    return {}
+local edge = now - window
+local number, gone, renewed, first, last = 0, 0, 0, 0, 0
+if log ~= '' then
+  -- 0 for an error.
+  local size = #log
+  if size % 7 ~= 1 or size < 15 or size > 16000 then
+    return ''
   end
-  local edge = now - window
-  first = tonumber(redis.call('LINDEX', key, 0))
-  while first and first <= edge do
-    gone = gone + 1
-    if gone > 8 then
-      return {}
+  number = (size - 8) / 7
+  local mark
+  mark, renewed, first = unpack('>BI7I7', log)
+  last = unpack('>I7', log, size - 6)
+  if mark ~= 108 or last > now then
+    return ''
+  end
+  if last <= edge then
+    gone = number
+  elseif first <= edge then
+    -- What is sought is near the beginning.
+    local low, high = 0, 1
+    while high < number and unpack('>I7', log, 9 + 7 * high) <= edge do
+      low, high = high, 2 * high
     end
-    first = tonumber(redis.call('LINDEX', key, gone) or '')
-  end
-  used = redis.call('LLEN', key) - gone
-  if used > 0 and not first then
-    return {}
-  end
-  if gone > 0 and counts then
-    redis.call('LTRIM', key, gone, -1)
-    gone = 0
+    high = math.min(high, number - 1)
+    while high - low > 1 do
+      local middle = math.floor((low + high) / 2)
+      if unpack('>I7', log, 9 + 7 * middle) <= edge then
+        low = middle
+      else
+        high = middle
+      end
+    end
+    gone = high
+    first = unpack('>I7', log, 9 + 7 * gone)
   end
 end
+local used = number - gone
+local left = capacity - used - cost
 local reset, full = 0, 0
 if used > 0 then
-  reset, full = first + window - now, last + window - now
+  reset, full = first - edge, last - edge
 end
-if used + cost > capacity then
-  local leaver = used + cost - capacity - 1
+if left < 0 then
+  local leaver = -1 - left
   if leaver >= used then
     reset = window
   elseif leaver > 0 then
-    reset = redis.call('LINDEX', key, gone + leaver) + window - now
+    reset = unpack('>I7', log, 9 + 7 * (gone + leaver)) - edge
   end
-  return {now, 0, math.max(0, capacity - used), reset, full}
+  return pack('<ddddd', now, 0, math.max(0, left + cost), reset, full)
 end
-if not counts then
-  return {now, 1, capacity - used, reset, full}
+if counts == 0 then
+  return pack('<ddddd', now, 1, left + cost, reset, full)
 end
-local entry = string.format('%.0f', now)
-if cost == 1 then
-  redis.call('RPUSH', key, entry)
+local entries = pack('>I7', now)
+if cost > 1 then
+  entries = string.rep(entries, cost)
+end
+if used > 0 and gone * 8 <= used and now <= renewed and renewed <= now + window then
+  redis.call('APPEND', key, entries)
 else
-  local entries = {}
-  for i = 1, cost do
-    entries[i] = entry
+  local life = window
+  renewed = now
+  if used > 0 then
+    life, renewed = 2 * window, now + window
   end
-  redis.call('RPUSH', key, unpack(entries))
+  log = pack('>BI7', 108, renewed) .. string.sub(log, 9 + 7 * gone) .. entries
+  redis.call('SET', key, log, 'PX', string.format('%.0f', math.floor(life / 1000) + 2))
 end
-redis.call('PEXPIRE', key, math.floor(window / 1000) + 2)
 if used == 0 then
   reset = window
 end
-return {now, 1, capacity - used - cost, reset, window}
+return pack('<ddddd', now, 1, left, reset, window)
