@@ -288,7 +288,7 @@ struct Cold {
 
 impl Cold {
     async fn run<S, F, U, G, L>(
-        mut self,
+        self,
         body: Pin<&mut F>,
         unless: U,
         tags: G,
@@ -302,25 +302,12 @@ impl Cold {
         G: FnOnce(&S::Stored, &mut Tags),
         L: FnOnce() -> S::Return,
     {
-        let again = self.again.take();
-        let (load, old) = match self.look::<S>(tagged).await {
-            Look::Landed(landing) => match restore::<S>(landing) {
-                Some(answer) => return answer,
-                None => return body.await,
-            },
-            Look::Late => return late(),
-            Look::Run => return body.await,
-            Look::Load(load) => (load, None),
-            Look::Refresh(load, old) => match again {
-                Some(again) => {
-                    refresh_behind(load, again);
-                    match restore::<S>(old) {
-                        Some(answer) => return answer,
-                        None => return body.await,
-                    }
-                }
-                None => (load, Some(old)),
-            },
+        let value = const { &ValueType::of::<S::Stored>() };
+        let (load, old) = match answer::<S>(self.look(value, tagged).await) {
+            Ok(answer) => return answer,
+            Err(Todo::Late) => return late(),
+            Err(Todo::Run) => return body.await,
+            Err(Todo::Load(load, old)) => (load, old),
         };
         match settle::<S, F, U, G>(load, body, unless, tags).await {
             Some(returned) => returned,
@@ -336,36 +323,35 @@ impl Cold {
         G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
         L: FnOnce() -> S::Return,
     {
-        let load = match self.look::<S>(true).await {
-            Look::Landed(landing) => match restore::<S>(landing) {
-                Some(answer) => return answer,
-                None => return body.await,
-            },
-            Look::Late => return late(),
-            Look::Run => return body.await,
-            Look::Load(load) => load,
-            Look::Refresh(load, old) => {
-                let Some(answer) = restore::<S>(old) else {
-                    return body.await;
-                };
-                let engine = load.call().engine.clone();
-                behind(&engine, async move {
-                    let body = std::pin::pin!(body);
-                    // An error, too, is the end of it: it is counted.
-                    drop(settle::<S, F, U, G>(load, body, unless, tags).await);
-                });
-                return answer;
-            }
+        let value = const { &ValueType::of::<S::Stored>() };
+        let (load, old) = match answer::<S>(self.look(value, true).await) {
+            Ok(answer) => return answer,
+            Err(Todo::Late) => return late(),
+            Err(Todo::Run) => return body.await,
+            Err(Todo::Load(load, old)) => (load, old),
         };
+        if let Some(old) = old {
+            let Some(answer) = restore::<S>(old) else {
+                return body.await;
+            };
+            let engine = load.call().engine.clone();
+            behind(&engine, async move {
+                let body = std::pin::pin!(body);
+                // An error, too, is the end of it: it is counted.
+                drop(settle::<S, F, U, G>(load, body, unless, tags).await);
+            });
+            return answer;
+        }
         let settled = settle::<S, F, U, G>(load, std::pin::pin!(body), unless, tags).await;
         settled.unwrap_or_else(late)
     }
 
-    /// What there is without running the body.
-    async fn look<S: CachedShape>(self, tagged: bool) -> Look {
-        let Some(mut call) = self.call else {
+    /// What there is without running the body. With `value` by reference this
+    /// is not generic: it is compiled once, and not for each annotated method.
+    async fn look(mut self, value: &'static ValueType, tagged: bool) -> Look {
+        let Some(mut call) = self.call.take() else {
             Outcome::Bypass.note();
-            return Look::Run;
+            return Err(Todo::Run);
         };
         let ready = Instant::now();
         call.deadline = call
@@ -374,33 +360,44 @@ impl Cold {
             // Without a timer there is no deadline.
             .filter(|_| Handle::try_current().is_ok())
             .and_then(|timeout| ready.checked_add(timeout));
-        let value = const { &ValueType::of::<S::Stored>() };
         match call.find_in_time(value, tagged).await {
-            Found::Landed(landing) => Look::Landed(landing),
-            Found::Nothing(load) => Look::Load(load),
-            Found::Refresh(load, old) => Look::Refresh(load, old),
-            Found::Late => Look::Late,
+            Found::Landed(landing) => Ok(landing),
+            Found::Nothing(load) => Err(Todo::Load(load, None)),
+            Found::Refresh(load, old) => match self.again {
+                Some(again) => {
+                    refresh_behind(load, again);
+                    Ok(old)
+                }
+                None => Err(Todo::Load(load, Some(old))),
+            },
+            Found::Late => Err(Todo::Late),
         }
     }
+}
+
+/// What to answer with, or what is to be done for it.
+type Look = Result<Landing, Todo>;
+
+/// What a call that has no answer yet does.
+enum Todo {
+    /// Its time was up while it waited for another's load.
+    Late,
+    /// The body runs, and the cache has nothing to do with it.
+    Run,
+    /// The body runs as this load, which may be a refresh of an old value.
+    Load(Box<Load>, Option<Landing>),
+}
+
+/// Only two handles that use one key for two types land what they cannot
+/// return.
+fn answer<S: CachedShape>(look: Look) -> Result<S::Return, Todo> {
+    look.and_then(|landing| restore::<S>(landing).ok_or(Todo::Run))
 }
 
 impl From<State> for Call {
     fn from(state: State) -> Self {
         Self { state, again: None }
     }
-}
-
-/// What a call has before its body runs.
-enum Look {
-    /// What to answer with. Only two handles that use one key for two types
-    /// get what they cannot return.
-    Landed(Landing),
-    /// Its time was up while it waited for another's load.
-    Late,
-    /// The body runs, and the cache has nothing to do with it.
-    Run,
-    Refresh(Box<Load>, Landing),
-    Load(Box<Load>),
 }
 
 fn refuse(engine: &Engine, site: &'static Site, error: &Error) {

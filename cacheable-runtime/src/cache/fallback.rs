@@ -82,8 +82,7 @@ impl Load {
             });
         let landing = fallback.landing.clone();
         if let Some(load) = self.put_back(fallback).await {
-            let shared = landing.clone();
-            load.share(|| shared).await;
+            load.share(&|| landing.clone()).await;
         }
         Outcome::Stale.note();
         landing
@@ -119,7 +118,7 @@ impl Load {
             let tags: Vec<String> = tags.collect();
             self.call.tags.clone_from(&tags);
             self.stamp = sealed.header.tag_stamp;
-            return self.replace(sealed, &tags, || landing).await;
+            return self.replace(sealed, &tags, &|| landing.clone()).await;
         }
         // The store is away: level 1 alone remembers.
         let header = self.header_of_stand_in(soft, fallback.hard);

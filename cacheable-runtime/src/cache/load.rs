@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
+
+use tokio::time::Sleep;
 
 use super::cached::{Cached, Encoded, Fill, Sealed};
 use super::fallback::Fallback;
@@ -13,7 +15,7 @@ use super::refresh::Claim;
 use super::removal::{How, Targets};
 use crate::codec::{CodecId, EncodeError};
 use crate::error::{Error, ErrorKind};
-use crate::local::{Local, Shared, Ticket};
+use crate::local::{Local, Ticket};
 use crate::observe::Outcome;
 use crate::remote::{Expect, Origin};
 
@@ -27,8 +29,6 @@ pub(crate) struct Load {
     /// What the value that is refreshed would be answered as.
     pub(super) answered: Outcome,
     pub(super) fallback: Option<Fallback>,
-    /// The body returned an error that the fallback stands in for.
-    pub(super) failed: bool,
     /// From before the body: what is kept at level 1 without the store must
     /// not have been removed since.
     pub(super) ticket: Ticket,
@@ -39,7 +39,22 @@ pub(crate) struct Load {
     pub(super) began: Instant,
 }
 
+/// What those who wait for a load are handed, made when somebody does: an owned
+/// value has to be copied for that.
+///
+/// A pointer, so that all that comes after a body is compiled once, and not for
+/// each annotated method.
+pub(super) type Share<'a> = &'a (dyn Fn() -> Landing + Sync);
+
 /// What has come of a load.
+pub(super) enum End {
+    Value(Yield),
+    Absent,
+    /// It failed, and the value before it stands in.
+    FallBack,
+}
+
+/// What has come of a value.
 pub(super) struct Yield {
     /// `None`: it is not to be kept.
     pub(super) encoded: Option<Result<Encoded, EncodeError>>,
@@ -90,51 +105,44 @@ impl Load {
             claim,
             answered: Outcome::Miss,
             fallback,
-            failed: false,
             removals: local.markers.own_removals(),
         })
     }
 
     /// Runs the body in the caller's own task, and keeps the lease alive
     /// meanwhile. `None`: the deadline came first.
-    pub(crate) async fn drive<F: Future>(&mut self, mut body: Pin<&mut F>) -> Option<F::Output> {
+    pub(crate) fn drive<'a, F: Future>(
+        &'a mut self,
+        mut body: Pin<&'a mut F>,
+    ) -> impl Future<Output = Option<F::Output>> + use<'a, F> {
+        let mut drive = self.begin();
+        std::future::poll_fn(move |context| {
+            let mut output = None;
+            let over = drive.poll(context, &mut |context| {
+                let polled = body.as_mut().poll(context);
+                polled.map(|returned| output = Some(returned))
+            });
+            over.map(|()| output)
+        })
+    }
+
+    fn begin(&mut self) -> Drive<'_> {
         self.call.counters.loaded();
         self.began = Instant::now();
+        let call = &*self.call;
         let leader = self.leader.as_ref();
         let lease = leader.and_then(|leader| leader.lease.clone());
         let claim = self.claim.as_ref().map(|claim| claim.token.clone());
         let held = claim.map(Held::Claim).or(lease.map(Held::Lease));
-        let mut pulse = Pulse::new(&self.call, leader, held);
-        let deadline = self.call.deadline;
-        let mut alarm = deadline.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
-        let span = tracing::debug_span!("cacheable.load", method = self.call.label);
-        let driven = std::future::poll_fn(|context| {
-            let polled = {
-                let _inside = leader.map(Leader::enter);
-                let _span = span.enter();
-                body.as_mut().poll(context)
-            };
-            if polled.is_pending() {
-                pulse.poll(context);
-                if let Some(alarm) = &mut alarm
-                    && alarm.as_mut().poll(context).is_ready()
-                {
-                    return Poll::Ready(None);
-                }
-            }
-            polled.map(Some)
-        });
-        let driven = driven.await;
-        // Over what the calls in the body have said.
-        match self.leader {
-            Some(_) => Outcome::Miss.note(),
-            None => Outcome::Bypass.note(),
+        let alarm = |at: Instant| Box::pin(tokio::time::sleep_until(at.into()));
+        Drive {
+            pulse: Pulse::new(call, leader, held),
+            alarm: call.deadline.map(alarm),
+            span: tracing::debug_span!("cacheable.load", method = call.label),
+            began: self.began,
+            call,
+            leader,
         }
-        self.call.counters.took(self.began.elapsed());
-        if driven.is_none() {
-            self.call.counters.load_timed_out();
-        }
-        driven
     }
 
     pub(crate) fn call(&self) -> &Cached {
@@ -166,20 +174,22 @@ impl Load {
         });
     }
 
-    /// Notes that what follows is not the body's doing.
-    pub(crate) fn fail(&mut self) {
-        self.failed = true;
-    }
-
-    pub(crate) fn is_failed(&self) -> bool {
-        self.failed
+    /// Keeps what there is to keep. What the caller gets instead of its own
+    /// value, if it has none.
+    pub(super) async fn finish(self: Box<Self>, end: End, share: Share<'_>) -> Option<Landing> {
+        match end {
+            End::Value(value) => self.store(value, share).await,
+            End::Absent => self.absent().await,
+            End::FallBack => return Some(self.fall_back().await),
+        }
+        None
     }
 
     /// The body returned nothing.
-    pub(crate) async fn absent(self: Box<Self>) {
+    async fn absent(self: Box<Self>) {
         if self.call.rules.none_ttl.is_none() {
             let tags = Ok(self.call.tags.clone());
-            return self.unkept(tags, || None).await;
+            return self.unkept(tags, &|| None).await;
         }
         let encoded = Encoded {
             codec: CodecId::Bincode,
@@ -187,7 +197,7 @@ impl Load {
             payload: Vec::new(),
         };
         let tags = self.call.tags.clone();
-        self.keep(encoded, true, &tags, || None).await;
+        self.keep(encoded, true, &tags, &|| None).await;
     }
 
     /// The value is returned and not kept: what was there before is old.
@@ -195,7 +205,7 @@ impl Load {
     async fn unkept(
         mut self: Box<Self>,
         tags: Result<Vec<String>, Error>,
-        landing: impl FnOnce() -> Landing,
+        share: Share<'_>,
     ) {
         if let Some(mut claim) = self.claim.take() {
             let targets = Targets::of_keys(vec![self.call.key.to_string()]);
@@ -205,7 +215,7 @@ impl Load {
         match tags {
             Ok(tags) => {
                 self.call.tags = tags;
-                self.share(landing).await;
+                self.share(share).await;
             }
             // Nobody can tell whether it was removed by them.
             Err(_) => drop(self.leader.take().map(Leader::disperse)),
@@ -214,19 +224,18 @@ impl Load {
 
     /// Puts the value in the place of the lease and shares it with those who
     /// wait, unless an invalidation came.
-    pub(super) async fn store(self: Box<Self>, value: Yield, share: impl Fn() -> Shared) {
-        let landing = || Some(share());
+    async fn store(self: Box<Self>, value: Yield, share: Share<'_>) {
         match (value.encoded, value.tags) {
-            (None, tags) => self.unkept(tags, landing).await,
-            (Some(Ok(encoded)), Ok(tags)) => self.keep(encoded, false, &tags, landing).await,
+            (None, tags) => self.unkept(tags, share).await,
+            (Some(Ok(encoded)), Ok(tags)) => self.keep(encoded, false, &tags, share).await,
             (Some(Err(error)), tags) => {
                 self.call.not_stored(&error);
-                self.unkept(tags, landing).await;
+                self.unkept(tags, share).await;
             }
             // An entry without its tag could not be removed by it.
             (_, Err(error)) => {
                 self.call.not_stored(&error);
-                self.unkept(Err(error), landing).await;
+                self.unkept(Err(error), share).await;
             }
         }
     }
@@ -236,7 +245,7 @@ impl Load {
         encoded: Encoded,
         absent: bool,
         tags: &[String],
-        landing: impl Fn() -> Landing,
+        share: Share<'_>,
     ) {
         let fill = Fill {
             absent,
@@ -247,7 +256,7 @@ impl Load {
         let sealed = self.call.seal(&encoded, fill);
         self.call.tags = tags.to_vec();
         let kept = match sealed {
-            Ok(Some(sealed)) => self.replace(sealed, tags, &landing).await,
+            Ok(Some(sealed)) => self.replace(sealed, tags, share).await,
             Ok(None) => Some(self),
             Err(error) => {
                 self.call.not_stored(&error);
@@ -255,7 +264,7 @@ impl Load {
             }
         };
         if let Some(load) = kept {
-            load.share(landing).await;
+            load.share(share).await;
         }
     }
 
@@ -266,7 +275,7 @@ impl Load {
         mut self: Box<Self>,
         sealed: Sealed,
         tags: &[String],
-        landing: impl FnOnce() -> Landing,
+        share: Share<'_>,
     ) -> Option<Box<Self>> {
         let Some(leader) = &mut self.leader else {
             return Some(self);
@@ -290,7 +299,7 @@ impl Load {
             // time, here.
             (None, None) => {
                 if Local::is_degraded(&self.ticket) && call.local_key.is_some() {
-                    call.keep_here(landing(), &header, size, Box::default(), self.ticket);
+                    call.keep_here(share(), &header, size, Box::default(), self.ticket);
                 }
                 return Some(self);
             }
@@ -306,7 +315,7 @@ impl Load {
                 leader.lease = None;
                 if call.local_key.is_some() {
                     let markers = call.markers(tags).into_boxed_slice();
-                    call.keep_here(landing(), &header, size, markers, ticket);
+                    call.keep_here(share(), &header, size, markers, ticket);
                     // A tag of the new value may not be known yet. What is
                     // there instead is the old value, which is over.
                     if self.claim.is_some() && !call.is_kept_here(header.serial) {
@@ -331,14 +340,13 @@ impl Load {
         }
     }
 
-    /// Ends the flight, and hands what it brought to those who wait. It is made
-    /// only when somebody does: an owned value has to be copied for that.
+    /// Ends the flight, and hands what it brought to those who wait.
     ///
     /// A lease that is still held has seen no fill, or nobody knows, so the
     /// store is asked whether an invalidation has taken it: then those who wait
     /// start again. Without a lease, since the store is away, they share what
     /// is there unless this process has removed it meanwhile.
-    pub(crate) async fn share(mut self: Box<Self>, landing: impl FnOnce() -> Landing) {
+    pub(crate) async fn share(mut self: Box<Self>, share: Share<'_>) {
         let Some(leader) = self.leader.take() else {
             return;
         };
@@ -348,7 +356,7 @@ impl Load {
         let Err(mut leader) = leader.land_alone() else {
             return;
         };
-        let landing = landing();
+        let landing = share();
         if let Some(lease) = &leader.lease {
             let remote = self.call.engine.remote();
             match self.call.spend(remote.release(&self.call.key, lease)).await {
@@ -400,5 +408,48 @@ impl Load {
                 here()
             }
         }
+    }
+}
+
+/// A body that is being run.
+struct Drive<'a> {
+    call: &'a Cached,
+    leader: Option<&'a Leader>,
+    pulse: Pulse<'a>,
+    alarm: Option<Pin<Box<Sleep>>>,
+    span: tracing::Span,
+    began: Instant,
+}
+
+impl Drive<'_> {
+    /// Ready when `body` is, or when its time is up.
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        body: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
+    ) -> Poll<()> {
+        let polled = {
+            let _inside = self.leader.map(Leader::enter);
+            let _span = self.span.enter();
+            body(context)
+        };
+        let in_time = polled.is_ready();
+        if !in_time {
+            self.pulse.poll(context);
+            let alarm = self.alarm.as_mut();
+            if alarm.is_none_or(|alarm| alarm.as_mut().poll(context).is_pending()) {
+                return Poll::Pending;
+            }
+        }
+        // Over what the calls in the body have said.
+        match self.leader {
+            Some(_) => Outcome::Miss.note(),
+            None => Outcome::Bypass.note(),
+        }
+        self.call.counters.took(self.began.elapsed());
+        if !in_time {
+            self.call.counters.load_timed_out();
+        }
+        Poll::Ready(())
     }
 }
