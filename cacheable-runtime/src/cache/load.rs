@@ -202,11 +202,7 @@ impl Load {
 
     /// The value is returned and not kept: what was there before is old.
     /// `tags`: what it would have been kept under.
-    async fn unkept(
-        mut self: Box<Self>,
-        tags: Result<Vec<String>, Error>,
-        share: Share<'_>,
-    ) {
+    async fn unkept(mut self: Box<Self>, tags: Result<Vec<String>, Error>, share: Share<'_>) {
         if let Some(mut claim) = self.claim.take() {
             let targets = Targets::of_keys(vec![self.call.key.to_string()]);
             drop(self.call.engine.remove(targets, How::PATIENT).await);

@@ -72,9 +72,7 @@ fn take_apart<S: CachedShape>(
         Some(Divided::Value(kept)) => {
             return Ok(match codec::hidden(S::value(&kept)) {
                 // A shape that has a nothing of its own would restore that one.
-                Hidden::None if S::absent().is_none() => {
-                    Apart::Rest(load, End::Absent, Some(kept))
-                }
+                Hidden::None if S::absent().is_none() => Apart::Rest(load, End::Absent, Some(kept)),
                 Hidden::Err => {
                     load.failed();
                     return Err(Some(S::rejoin(kept)));

@@ -6,13 +6,12 @@
 
 use std::any::type_name;
 
-use ::bincode::config;
-use ::bincode::enc::write::Writer;
-use ::bincode::error::EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::CodecId;
+use super::place::Rules;
+use super::sink::Sink;
 
 /// What a value turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,23 +49,12 @@ fn is_result<T>() -> bool {
 }
 
 fn first_byte<T: Serialize>(value: &T) -> Option<u8> {
-    let mut first = FirstByte(None);
-    // Everything behind the first byte is an error, and is not wanted.
-    drop(::bincode::serde::encode_into_writer(
-        value,
-        &mut first,
-        config::standard(),
-    ));
-    first.0
-}
-
-struct FirstByte(Option<u8>);
-
-impl Writer for FirstByte {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0 = self.0.or(bytes.first().copied());
-        Err(EncodeError::UnexpectedEnd)
-    }
+    // Everything behind the first byte is an error, and is not wanted. The
+    // encoder is the one that entries are written with, so that nothing is
+    // compiled for this alone.
+    let mut first = Vec::new();
+    super::bincode::encode(value, &Rules::none(), &mut Sink::new(&mut first, 1));
+    first.first().copied()
 }
 
 #[cfg(test)]

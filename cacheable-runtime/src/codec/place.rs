@@ -28,6 +28,16 @@ pub(super) enum Fault {
 }
 
 impl Rules<'_> {
+    /// A value as it is, to look at.
+    pub(super) fn none() -> Self {
+        Self {
+            shape: None,
+            finite: false,
+            depth: u16::MAX,
+            fault: Cell::new(None),
+        }
+    }
+
     /// Errors of encoders cannot carry a fault of ours, so it waits here.
     #[cold]
     pub(super) fn refuse<T, E: Error>(&self, fault: Fault) -> Result<T, E> {
