@@ -6,7 +6,7 @@ use cacheable_runtime::{Error, ErrorKind, Release};
 use cacheable_tests::store::{LONG, PATIENCE};
 use cacheable_tests::{RedisServer, eventually};
 
-use super::{SECOND, exists, key, millis, on, with};
+use super::{SECOND, is_held, key, millis, on, with};
 
 /// X2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,7 +23,7 @@ async fn a_full_server_gives_no_lock_and_takes_one_back() {
     assert!(!matches!(again, Ok(Some(_))), "it was given out twice");
     held.extend(2 * LONG).await.unwrap();
     assert_eq!(held.release().await.unwrap(), Release::Released);
-    assert!(!exists(&server, &key("full", "held")));
+    assert!(!is_held(&server, &key("full", "held")));
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
     assert!(locks.try_acquire("name", LONG).await.unwrap().is_some());
 }
@@ -208,7 +208,7 @@ fn a_guard_is_dropped_outside_of_tokio() {
     });
     // On a thread of its own that knows of no runtime.
     drop(guard);
-    cacheable_tests::wait_until("it is released", PATIENCE, || !exists(&server, &key));
+    cacheable_tests::wait_until("it is released", PATIENCE, || !is_held(&server, &key));
     let late = inside.block_on(async { runtime.locks().try_acquire("late", LONG).await });
     drop(runtime);
     drop(inside);

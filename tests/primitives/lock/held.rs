@@ -237,7 +237,7 @@ async fn a_guard_renews_itself_only_when_asked_to(store: Store) {
     assert!(!is_free(&locks, "renewing").await);
 }
 
-/// L23: on a server no key is left.
+/// L23: on a server no lock is left.
 #[tokio::test]
 async fn no_key_is_left_when_all_was_released_or_dropped() {
     let server = RedisServer::start();
@@ -255,12 +255,19 @@ async fn no_key_is_left_when_all_was_released_or_dropped() {
     }
     // Sent before this, over the same connection; but later than its poll.
     eventually("all is released", PATIENCE, async || {
-        (0..7).all(|number| !super::exists(&server, &key("left", &format!("name {number}"))))
+        (0..7).all(|number| !super::is_held(&server, &key("left", &format!("name {number}"))))
     })
     .await;
     tokio::time::sleep(3 * ttl).await;
     let keys: Vec<String> = server.command(&["KEYS", "left:lock:*"]);
-    assert!(keys.iter().all(|key| key.ends_with("}:f")), "{keys:?}");
+    // The last fences, for an hour.
+    for key in keys {
+        assert!(
+            super::kept(&server, &key)
+                .is_some_and(|(owner, until, _)| (owner, until) == ([0; 16], 0))
+        );
+        assert!(server.command::<i64>(&["PTTL", &key]) > 0);
+    }
 }
 
 /// A guard may be released in another Tokio runtime than the one it was taken

@@ -8,7 +8,7 @@ use cacheable_runtime::{Builder, HeldLock, OnLost, Release, Runtime};
 use cacheable_tests::RedisServer;
 use cacheable_tests::store::{LONG, PATIENCE, Store};
 
-use super::{SECOND, exists, key, millis, on, with};
+use super::{SECOND, is_held, key, millis, on, with};
 
 crate::on_every_store!(
     a_body_that_outlives_its_lock_is_dropped_and_no_success,
@@ -189,7 +189,7 @@ async fn a_key_that_vanishes_is_noticed_by_the_next_renewal_and_not_made_again()
     for words in [&["DEL", key.as_str()][..], &["FLUSHALL"]] {
         let guard = runtime.locks().lock("name").ttl(3 * SECOND).renew(true);
         let guard = guard.acquire().await.unwrap();
-        assert!(exists(&server, &key));
+        assert!(is_held(&server, &key));
         server.command::<::redis::Value>(words);
         let began = Instant::now();
         let error = guard.lost().await;
@@ -198,7 +198,7 @@ async fn a_key_that_vanishes_is_noticed_by_the_next_renewal_and_not_made_again()
         assert!(began.elapsed() < 5 * SECOND / 2, "{:?}", began.elapsed());
         assert_eq!(guard.release().await.unwrap(), Release::Expired);
         drop(guard);
-        assert!(!exists(&server, &key));
+        assert!(!is_held(&server, &key));
     }
     // Somebody else has it: the body is ended, its lock is left alone.
     let body = async |_: HeldLock| {
@@ -237,7 +237,7 @@ async fn an_evicted_lock_is_no_silent_success() {
                 .arg("more")
                 .arg("x")
                 .exec(&mut connection);
-            !exists(&server, &key)
+            super::kept(&server, &key).is_none()
         })
         .await;
         server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
@@ -245,7 +245,7 @@ async fn an_evicted_lock_is_no_silent_success() {
     };
     let ended = runtime.locks().with_lock("name", 2 * SECOND, body).await;
     assert!(ended.unwrap_err().is_lock_lost());
-    assert!(!exists(&server, &key));
+    assert!(!is_held(&server, &key));
 }
 
 /// L10

@@ -41,8 +41,31 @@ fn key(namespace: &str, name: &str) -> String {
     format!("{namespace}:lock:{{{name}}}")
 }
 
-fn exists(server: &RedisServer, key: &str) -> bool {
-    server.command::<u8>(&["EXISTS", key]) == 1
+/// What is kept of a lock: its owner, until when it is held in microseconds, and
+/// the last fence. `None`: nothing, or something else.
+fn kept(server: &RedisServer, key: &str) -> Option<([u8; 16], u64, u64)> {
+    let value: Option<Vec<u8>> = server.command(&["GET", key]);
+    let value: [u8; 31] = value?.try_into().ok()?;
+    let number = |from: usize| {
+        let bytes = value[from..from + 7].iter();
+        bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    Some((value[..16].try_into().unwrap(), number(16), number(23)))
+}
+
+/// Keeps a last fence, of a lock that nobody holds.
+fn keep(server: &RedisServer, key: &str, fence: u64) {
+    let mut value = vec![0; 31];
+    value[23..30].copy_from_slice(&fence.to_be_bytes()[1..]);
+    let mut set = ::redis::cmd("SET");
+    set.arg(key).arg(value);
+    set.exec(&mut server.connect()).unwrap();
+}
+
+/// Whether somebody holds it.
+fn is_held(server: &RedisServer, key: &str) -> bool {
+    let (seconds, micros): (u64, u64) = server.command(&["TIME"]);
+    kept(server, key).is_some_and(|(_, until, _)| until > seconds * 1_000_000 + micros)
 }
 
 #[track_caller]

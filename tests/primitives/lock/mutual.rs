@@ -7,7 +7,7 @@ use cacheable_runtime::{ErrorKind, LockGuard, Release};
 use cacheable_tests::store::{LONG, PATIENCE, Store};
 use cacheable_tests::{RedisServer, eventually};
 
-use super::{SECOND, exists, key, on};
+use super::{SECOND, is_held, keep, kept, key, on};
 
 crate::on_every_store!(
     a_held_lock_is_not_given_to_anybody_else,
@@ -247,20 +247,20 @@ async fn the_key_has_its_life_and_a_value_that_nobody_guesses() {
     for _ in 0..32 {
         let guard = locks.try_acquire("name", SECOND).await.unwrap().unwrap();
         assert!(guard.remaining() <= SECOND && guard.is_held());
-        let left: i64 = server.command(&["PTTL", &key]);
-        assert!((1..=1000).contains(&left), "{left}");
-        let value: String = server.command(&["GET", &key]);
-        // Sixteen bytes in hexadecimal.
-        assert_eq!(value.len(), 32);
-        assert!(!format!("{guard:?}").contains(&value), "{guard:?}");
-        values.insert(value);
-        // The counter has an end, too.
-        let left: i64 = server.command(&["PTTL", &format!("{key}:f")]);
-        assert!((3_600_000..=3_602_000).contains(&left), "{left}");
-        let fence: u64 = server.command(&["GET", &format!("{key}:f")]);
+        let (owner, until, fence) = kept(server, &key).unwrap();
+        let (seconds, micros): (u64, u64) = server.command(&["TIME"]);
+        let left = until.saturating_sub(seconds * 1_000_000 + micros);
+        assert!((1..=1_000_000).contains(&left), "{left}");
+        // Sixteen bytes, which are shown to nobody.
+        let shown = format!("{guard:?}");
+        assert!(!shown.contains(&format!("{owner:?}")), "{shown}");
+        values.insert(owner);
         assert_eq!(fence, guard.fence());
+        // The key has an end, too: the last fence outlives the lock.
+        let left: i64 = server.command(&["PTTL", &key]);
+        assert!((3_600_000..=3_602_000).contains(&left), "{left}");
         assert_eq!(guard.release().await.unwrap(), Release::Released);
-        assert!(!exists(server, &key));
+        assert!(!is_held(server, &key));
     }
     assert_eq!(values.len(), 32);
 }
@@ -276,19 +276,17 @@ async fn a_lost_counter_takes_no_fence_back() {
         let guard = locks.try_acquire("name", LONG).await.unwrap().unwrap();
         assert!(guard.fence() > last, "round {round}");
         last = guard.fence();
-        let counter = format!("{}:f", key(&namespace, "name"));
-        if round % 2 == 0 {
-            server.command::<u8>(&["DEL", &counter]);
-        } else {
-            server.command::<()>(&["SET", &counter, "no number"]);
-        }
         assert_eq!(guard.release().await.unwrap(), Release::Released);
+        if round % 2 == 0 {
+            server.command::<u8>(&["DEL", &key(&namespace, "name")]);
+        } else {
+            keep(server, &key(&namespace, "name"), 0);
+        }
     }
     // While it is there, a clock that has stepped back by an hour takes none
     // back either.
     last += 3_600_000_000;
-    let counter = format!("{}:f", key(&namespace, "name"));
-    server.command::<()>(&["SET", &counter, &last.to_string()]);
+    keep(server, &key(&namespace, "name"), last);
     for ahead in 1..4 {
         let guard = locks.try_acquire("name", LONG).await.unwrap().unwrap();
         assert_eq!(guard.fence(), last + ahead);

@@ -6,7 +6,7 @@ use cacheable_runtime::{ErrorKind, Release};
 use cacheable_tests::store::{LONG, PATIENCE};
 use cacheable_tests::{RedisServer, eventually};
 
-use super::{SECOND, exists, key, millis, on, with};
+use super::{SECOND, is_held, key, millis, on, with};
 
 async fn pair() -> (RedisServer, RedisServer) {
     // A replica has its copy at once.
@@ -43,10 +43,10 @@ async fn a_failover_loses_the_lock_and_not_the_order_of_fences() {
     primary.kill();
     drop(paused);
     replica.command::<()>(&["REPLICAOF", "NO", "ONE"]);
-    // The loss of the counter that the replica did not have is as if it had
-    // been lost altogether.
-    assert!(!exists(&replica, &key));
-    replica.command::<u8>(&["DEL", &format!("{key}:f")]);
+    // The loss of the fence that the replica did not have is as if all of them
+    // had been lost.
+    assert!(!is_held(&replica, &key));
+    replica.command::<u8>(&["DEL", &key]);
     let b = on(&replica.url(), "failover").await.locks();
     let second = b.try_acquire("name", LONG).await.unwrap();
     let second = second.expect("the lock was lost with its primary");
@@ -69,7 +69,7 @@ async fn a_lock_that_no_replica_acknowledges_is_not_given_out() {
         request.wait_replicas(replicas, patience)
     };
     let guard = request(1, PATIENCE).acquire().await.unwrap();
-    assert!(exists(&primary, &key) && exists(&replica, &key));
+    assert!(is_held(&primary, &key) && is_held(&replica, &key));
     assert!(guard.remaining() > LONG / 2);
     assert!(request(1, PATIENCE).try_acquire().await.unwrap().is_none());
     assert_eq!(guard.release().await.unwrap(), Release::Released);
@@ -84,7 +84,7 @@ async fn a_lock_that_no_replica_acknowledges_is_not_given_out() {
                 .to_string()
                 .starts_with(&format!("0 of {wants} replicas"))
         );
-        assert!(!exists(&primary, &key));
+        assert!(!is_held(&primary, &key));
     }
     assert!(began.elapsed() < 10 * SECOND);
     // The control: who does not ask for it is given it.

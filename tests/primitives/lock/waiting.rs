@@ -8,7 +8,7 @@ use cacheable_tests::store::{LONG, PATIENCE, Store};
 use cacheable_tests::{Of, Proxy, RedisServer, eventually};
 use tokio::task::JoinSet;
 
-use super::{SECOND, exists, key, millis, on, with};
+use super::{SECOND, is_held, kept, key, millis, on, with};
 
 crate::on_every_store!(
     who_waits_gives_up_in_time,
@@ -274,6 +274,34 @@ async fn a_missed_wake_up_is_made_up_for_by_asking() {
     }
 }
 
+/// L20
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_is_published_where_somebody_waits() {
+    let server = RedisServer::start();
+    let (holder, waiter) = (
+        on(&server.url(), "told").await.locks(),
+        on(&server.url(), "told").await.locks(),
+    );
+    let published = || -> u64 {
+        let stats: String = server.command(&["INFO", "commandstats"]);
+        let mut lines = stats.lines();
+        let calls = lines.find_map(|line| line.strip_prefix("cmdstat_publish:calls="));
+        calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    };
+    for round in 1..=3 {
+        // Who comes after a release begins anew.
+        let guard = holder.try_acquire("name", LONG).await.unwrap().unwrap();
+        assert_eq!(guard.release().await.unwrap(), Release::Released);
+        assert_eq!(published(), round - 1);
+        let guard = holder.try_acquire("name", LONG).await.unwrap().unwrap();
+        assert!(waiter.try_acquire("name", LONG).await.unwrap().is_none());
+        // An extension forgets nobody.
+        guard.extend(2 * LONG).await.unwrap();
+        assert_eq!(guard.release().await.unwrap(), Release::Released);
+        assert_eq!(published(), round);
+    }
+}
+
 /// Without the right to subscribe, or to publish, it is asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_channels_it_is_asked_for() {
@@ -313,14 +341,13 @@ async fn a_lost_reply_is_asked_for_again_by_the_same_owner() {
     assert_eq!(guard.release().await.unwrap(), Release::Released);
     proxy.hold_replies(Of::Untracked);
     let waits = tokio::spawn(async move { locks.acquire("name", LONG, PATIENCE).await });
-    eventually("it is taken", PATIENCE, async || exists(&server, &key)).await;
-    let owner: String = server.command(&["GET", &key]);
+    eventually("it is taken", PATIENCE, async || is_held(&server, &key)).await;
+    let (owner, ..) = kept(&server, &key).unwrap();
     proxy.cut(Of::Untracked);
     proxy.release();
     let guard = waits.await.unwrap().unwrap();
-    assert_eq!(server.command::<String>(&["GET", &key]), owner);
-    let fence: u64 = server.command(&["GET", &format!("{key}:f")]);
-    assert_eq!(guard.fence(), fence);
+    let (same, _, fence) = kept(&server, &key).unwrap();
+    assert_eq!((same, guard.fence()), (owner, fence));
     // The control: anybody else is kept out by what was taken.
     let other = on(&server.url(), "lost").await.locks();
     assert!(other.try_acquire("name", LONG).await.unwrap().is_none());
@@ -348,18 +375,18 @@ async fn a_question_that_is_given_up_on_its_way_takes_nothing_for_long() {
         let waits = tokio::spawn(async move { locks.acquire("name", LONG, LONG).await.map(drop) });
         eventually("it is asked", PATIENCE, async || seen() > before).await;
         if held == "replies" {
-            eventually("it is taken", PATIENCE, async || exists(&server, &key)).await;
+            eventually("it is taken", PATIENCE, async || is_held(&server, &key)).await;
         }
         waits.abort();
         assert!(waits.await.unwrap_err().is_cancelled());
         proxy.release();
         eventually("what was asked is undone", PATIENCE, async || {
-            seen() > before + 1 && !exists(&server, &key)
+            seen() > before + 1 && !is_held(&server, &key)
         })
         .await;
         let end = Instant::now() + 2 * SECOND;
         while Instant::now() < end {
-            assert!(!exists(&server, &key), "{held}");
+            assert!(!is_held(&server, &key), "{held}");
             tokio::time::sleep(millis(20)).await;
         }
     }

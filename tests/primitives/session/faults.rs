@@ -233,12 +233,18 @@ async fn a_deletion_by_an_old_token_that_fails_is_no_deletion() {
     let old = sessions.create("u", &1_u8, IDLE).await.unwrap();
     let key = records(&server).remove(0);
     let new = sessions.rotate::<u8>(&old.token).await.unwrap().token;
-    let leads_to: String = server.command(&["HGET", &key, "m"]);
+    let head: Vec<u8> = server.command(&["HGET", &key, "h"]);
     // The second of the two steps cannot be done.
-    server.command::<()>(&["HSET", &key, "m", "nowhere"]);
+    let set = |head: &[u8]| {
+        let mut set = redis::cmd("HSET");
+        set.arg(&key).arg("h").arg(head);
+        set.exec(&mut server.connect()).unwrap();
+    };
+    let leads_to = head.windows(2).rposition(|pair| pair[1] == b':').unwrap();
+    set(&[&head[..leads_to], b"nowhere"].concat());
     sessions.delete(&old.token).await.unwrap_err();
     assert!(sessions.get::<u8>(&new).await.unwrap().is_some());
-    server.command::<()>(&["HSET", &key, "m", &leads_to]);
+    set(&head);
     assert!(sessions.delete(&old.token).await.unwrap());
     assert!(sessions.get::<u8>(&new).await.unwrap().is_none());
     assert!(sessions.get::<u8>(&old.token).await.unwrap().is_none());

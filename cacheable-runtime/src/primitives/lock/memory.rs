@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Release;
 use super::background::Background;
 use super::room::Rooms;
-use super::slot::{Standing, Taken};
+use super::slot::{Owner, Standing, Taken};
 use crate::sync::{Mutex, lock};
 
 /// What this process knows of locks.
@@ -28,7 +28,7 @@ struct Table {
 }
 
 struct Entry {
-    owner: String,
+    owner: Owner,
     fence: u64,
     until: Duration,
 }
@@ -38,12 +38,12 @@ const FEW: usize = 64;
 
 impl Memory {
     /// `now`: by the store's clock.
-    pub(super) fn take(&self, name: &str, owner: &str, now: Duration, ttl: Duration) -> Taken {
+    pub(super) fn take(&self, name: &str, owner: &Owner, now: Duration, ttl: Duration) -> Taken {
         let mut table = lock(&self.table);
         if let Some(entry) = table.locks.get_mut(name)
             && entry.until > now
         {
-            if entry.owner != owner {
+            if entry.owner != *owner {
                 return Taken::Held {
                     left: entry.until.saturating_sub(now),
                 };
@@ -59,7 +59,7 @@ impl Memory {
             table.crowded = 2 * table.locks.len();
         }
         let entry = Entry {
-            owner: owner.to_owned(),
+            owner: *owner,
             fence,
             until: now.saturating_add(ttl),
         };
@@ -67,10 +67,16 @@ impl Memory {
         Taken::Got { fence }
     }
 
-    pub(super) fn extend(&self, name: &str, owner: &str, now: Duration, ttl: Duration) -> Standing {
+    pub(super) fn extend(
+        &self,
+        name: &str,
+        owner: &Owner,
+        now: Duration,
+        ttl: Duration,
+    ) -> Standing {
         match lock(&self.table).locks.get_mut(name) {
             Some(entry) if entry.until <= now => Standing::Missing,
-            Some(entry) if entry.owner != owner => Standing::Others,
+            Some(entry) if entry.owner != *owner => Standing::Others,
             Some(entry) => {
                 entry.until = entry.until.max(now.saturating_add(ttl));
                 Standing::Ours
@@ -79,11 +85,11 @@ impl Memory {
         }
     }
 
-    pub(super) fn release(&self, name: &str, owner: &str, now: Duration) -> Release {
+    pub(super) fn release(&self, name: &str, owner: &Owner, now: Duration) -> Release {
         let mut table = lock(&self.table);
         match table.locks.get(name) {
             Some(entry) if entry.until <= now => Release::Expired,
-            Some(entry) if entry.owner != owner => Release::NotOwner,
+            Some(entry) if entry.owner != *owner => Release::NotOwner,
             Some(_) => {
                 table.locks.remove(name);
                 drop(table);
@@ -106,13 +112,14 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const OWNER: Owner = [1; 16];
 
     #[test]
     fn locks_that_expired_make_room() {
         let memory = Memory::default();
         for number in 0..10_000_u32 {
             let now = SECOND * number;
-            memory.take(&format!("name {number}"), "owner", now, SECOND);
+            memory.take(&format!("name {number}"), &OWNER, now, SECOND);
         }
         assert!(lock(&memory.table).locks.len() <= FEW);
     }
@@ -122,12 +129,12 @@ mod tests {
         let memory = Memory::default();
         let mut last = 0;
         for _ in 0..100 {
-            let Taken::Got { fence } = memory.take("name", "owner", SECOND, SECOND) else {
+            let Taken::Got { fence } = memory.take("name", &OWNER, SECOND, SECOND) else {
                 panic!("it is free");
             };
             assert!(fence > last);
             last = fence;
-            assert_eq!(memory.release("name", "owner", SECOND), Release::Released);
+            assert_eq!(memory.release("name", &OWNER, SECOND), Release::Released);
         }
     }
 }

@@ -9,14 +9,14 @@ use redis::cmd;
 use super::super::{Server, name};
 use super::Release;
 use super::room::Bell;
-use super::slot::{Standing, Taken};
+use super::slot::{Owner, Standing, Taken};
 use crate::conn::subscribe::{Kind, Sink, Subscribed, Topic};
 use crate::conn::{Lane, Leg, Lua};
 use crate::error::{Error, ErrorKind};
 
-/// The keys of one lock. The first is the name of its channel, too.
+/// The key of one lock, which is the name of its channel, too.
 pub(super) struct Remote {
-    keys: [String; 2],
+    key: [String; 1],
 }
 
 struct Scripts {
@@ -31,38 +31,37 @@ static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
     release: Lua::new(include_str!("lua/release.lua")),
 });
 
-/// The last fence outlives its lock by so long. Without it fences go by the
-/// server's clock, which then must not have stepped back by more than has gone
-/// by.
+/// The key, which has the last fence, outlives its lock by so long. Without it
+/// fences go by the server's clock, which then must not have stepped back by more
+/// than has gone by.
 const FENCE_OUTLIVES: Duration = Duration::from_secs(60 * 60);
 
 impl Remote {
     pub(super) fn new(namespace: &str, name: &str) -> Self {
-        let key = format!("{namespace}lock:{}", name::tagged(name));
         Self {
-            keys: [key.clone(), format!("{key}:f")],
+            key: [[namespace, "lock:", &name::tagged(name)].concat()],
         }
     }
 
     pub(super) fn key(&self) -> &str {
-        &self.keys[0]
+        &self.key[0]
     }
 
     fn leg(&self, server: &Server) -> Result<Leg, Error> {
-        server.routes.of(&self.keys[0])
+        server.routes.of(&self.key[0])
     }
 
     pub(super) async fn take(
         &self,
         server: &Server,
-        owner: &str,
+        owner: &Owner,
         ttl: Duration,
     ) -> Result<Taken, Error> {
-        let (life, fence) = lives(ttl);
-        let arguments = [owner.as_bytes(), life.as_bytes(), fence.as_bytes()];
+        let (ttl, life) = lives(ttl);
+        let arguments = [&owner[..], ttl.as_bytes(), life.as_bytes()];
         let leg = self.leg(server)?;
-        let answer: (u8, i64) = leg
-            .script(Lane::Removals, &SCRIPTS.acquire, &self.keys, &arguments)
+        let answer: i64 = leg
+            .script(Lane::Removals, &SCRIPTS.acquire, &self.key, &arguments)
             .await?;
         Ok(taken(answer))
     }
@@ -70,14 +69,14 @@ impl Remote {
     pub(super) async fn extend(
         &self,
         server: &Server,
-        owner: &str,
+        owner: &Owner,
         ttl: Duration,
     ) -> Result<Standing, Error> {
-        let (life, fence) = lives(ttl);
-        let arguments = [owner.as_bytes(), life.as_bytes(), fence.as_bytes()];
+        let (ttl, life) = lives(ttl);
+        let arguments = [&owner[..], ttl.as_bytes(), life.as_bytes()];
         let leg = self.leg(server)?;
         let answer: i8 = leg
-            .script(Lane::Removals, &SCRIPTS.extend, &self.keys, &arguments)
+            .script(Lane::Removals, &SCRIPTS.extend, &self.key, &arguments)
             .await?;
         Ok(match answer {
             1 => Standing::Ours,
@@ -86,19 +85,22 @@ impl Remote {
         })
     }
 
-    pub(super) async fn release(&self, server: &Server, owner: &str) -> Result<Release, Error> {
+    /// `in_time`: by the clock of this process it is held.
+    pub(super) async fn release(
+        &self,
+        server: &Server,
+        owner: &Owner,
+        in_time: bool,
+    ) -> Result<Release, Error> {
         let leg = self.leg(server)?;
-        let publish = match kind(server, &leg) {
-            Kind::Sharded => "SPUBLISH",
-            _ => "PUBLISH",
+        let publish: &[u8] = match kind(server, &leg) {
+            Kind::Sharded => b"SPUBLISH",
+            _ => b"PUBLISH",
         };
+        let arguments = [&owner[..], publish, b"1"];
+        let arguments = &arguments[..if in_time { 2 } else { 3 }];
         let answer: i8 = leg
-            .script(
-                Lane::Removals,
-                &SCRIPTS.release,
-                &self.keys[..1],
-                &[owner.as_bytes(), publish.as_bytes()],
-            )
+            .script(Lane::Removals, &SCRIPTS.release, &self.key, arguments)
             .await?;
         Ok(match answer {
             1 => Release::Released,
@@ -114,16 +116,16 @@ impl Remote {
     pub(super) async fn confirm(
         &self,
         server: &Server,
-        owner: &str,
+        owner: &Owner,
         ttl: Duration,
         replicas: usize,
         patience: Duration,
     ) -> Result<Option<(u64, usize)>, Error> {
         let mut alone = self.leg(server)?.link().dedicated(patience).await?;
-        let (life, fence) = lives(ttl);
-        let arguments = [owner.as_bytes(), life.as_bytes(), fence.as_bytes()];
-        let answer: (u8, i64) = alone
-            .script(&SCRIPTS.acquire, &self.keys, &arguments)
+        let (ttl, life) = lives(ttl);
+        let arguments = [&owner[..], ttl.as_bytes(), life.as_bytes()];
+        let answer: i64 = alone
+            .script(&SCRIPTS.acquire, &self.key, &arguments)
             .await?;
         let Taken::Got { fence } = taken(answer) else {
             return Ok(None);
@@ -142,7 +144,7 @@ impl Remote {
     ) -> Result<Subscribed, Error> {
         let topic = Topic {
             kind: kind(server, &self.leg(server)?),
-            name: self.keys[0].as_bytes().into(),
+            name: self.key[0].as_bytes().into(),
         };
         let ear = Arc::new(Ear(Arc::downgrade(bell)));
         let subscribed = server.subscriptions.subscribe(topic, ear).await?;
@@ -161,21 +163,20 @@ fn kind(server: &Server, leg: &Leg) -> Kind {
     }
 }
 
-fn taken((got, number): (u8, i64)) -> Taken {
-    let number = u64::try_from(number).unwrap_or(0);
-    if got == 1 {
-        Taken::Got { fence: number }
-    } else {
-        Taken::Held {
-            left: Duration::from_millis(number),
-        }
+/// A fence is above 0, and what is left to the holder is not.
+fn taken(answer: i64) -> Taken {
+    match u64::try_from(answer) {
+        Ok(fence @ 1..) => Taken::Got { fence },
+        _ => Taken::Held {
+            left: Duration::from_millis(answer.unsigned_abs()),
+        },
     }
 }
 
-/// Of the lock and of its last fence.
+/// Of the lock and of its key.
 fn lives(ttl: Duration) -> (String, String) {
-    let fence = ttl.saturating_mul(2).saturating_add(FENCE_OUTLIVES);
-    (millis(ttl).to_string(), millis(fence).to_string())
+    let life = ttl.saturating_mul(2).saturating_add(FENCE_OUTLIVES);
+    (millis(ttl).to_string(), millis(life).to_string())
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -22,14 +22,16 @@ use crate::sync::start;
 pub(super) struct Slot {
     pub(super) ground: Arc<Ground>,
     pub(super) name: String,
-    /// 128 bits in hexadecimal, which nobody can guess.
-    owner: String,
+    owner: Owner,
     pub(super) ticks: Ticks,
     #[cfg(feature = "redis")]
     remote: Option<Remote>,
     /// Where to go on in the background: a guard may be dropped anywhere.
     pub(super) runtime: Option<Handle>,
 }
+
+/// 128 bits that nobody can guess.
+pub(super) type Owner = [u8; 16];
 
 /// What came of asking for a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +57,6 @@ pub(super) enum Standing {
 
 impl Slot {
     pub(super) fn new(ground: &Arc<Ground>, name: &str) -> Self {
-        let owner = secret::bytes::<16>();
         #[cfg(feature = "redis")]
         let remote = ground
             .server()
@@ -68,7 +69,7 @@ impl Slot {
         Self {
             ground: Arc::clone(ground),
             name: name.to_owned(),
-            owner: format!("{:032x}", u128::from_be_bytes(owner)),
+            owner: secret::bytes(),
             ticks: if is_remote {
                 Ticks::Machine
             } else {
@@ -114,12 +115,14 @@ impl Slot {
         Ok(memory.extend(&self.name, &self.owner, self.ticks.now(), ttl))
     }
 
+    /// `in_time`: by the clock of this process it is held.
     #[allow(clippy::unused_async, reason = "a server has to be waited for")]
-    async fn release_once(&self) -> Result<Release, Error> {
+    async fn release_once(&self, in_time: bool) -> Result<Release, Error> {
         #[cfg(feature = "redis")]
         if let (Some(remote), Some(server)) = (&self.remote, self.ground.server()) {
-            return remote.release(server, &self.owner).await;
+            return remote.release(server, &self.owner, in_time).await;
         }
+        let _ = in_time;
         let memory = &self.ground.locks;
         Ok(memory.release(&self.name, &self.owner, self.ticks.now()))
     }
@@ -151,7 +154,7 @@ impl Slot {
         let mut failures = 0;
         loop {
             let in_time = self.ticks.now() < until;
-            let answer = timeout_at(give_up, self.release_once()).await;
+            let answer = timeout_at(give_up, self.release_once(in_time)).await;
             let error = match answer {
                 // The first of the questions has removed it.
                 Ok(Ok(Release::Expired | Release::NotOwner)) if unheard => {
@@ -200,7 +203,7 @@ impl Slot {
     async fn keep_releasing(self: Arc<Self>, until: Duration, uncertain: bool, running: Running) {
         let mut failures = 0;
         loop {
-            let answer = self.release_once().await;
+            let answer = self.release_once(false).await;
             let done = match &answer {
                 Ok(Release::Expired) => !uncertain || failures > 3,
                 Ok(_) => true,

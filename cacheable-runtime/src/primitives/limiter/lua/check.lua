@@ -19,12 +19,12 @@ local cost, counts = unpack_from('<dd', ARGV[1])
 counts = counts == 1
 
 local function text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- What is to live so many microseconds lives at least as long.
 local function life(micros)
-  return text(math.floor(micros / 1000) + 2)
+  return text(micros / 1000 + 2)
 end
 
 -- The byte, until when calls can be added before its life has to be renewed, and

@@ -77,7 +77,7 @@ else
     life, renewed = 2 * window, now + window
   end
   log = pack('>BI7', 108, renewed) .. string.sub(log, 9 + 7 * gone) .. entries
-  redis.call('SET', key, log, 'PX', string.format('%.0f', math.floor(life / 1000) + 2))
+  redis.call('SET', key, log, 'PX', string.format('%d', life / 1000 + 2))
 end
 if used == 0 then
   reset = window

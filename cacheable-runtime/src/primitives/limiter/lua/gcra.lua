@@ -42,7 +42,7 @@ if counts == 1 then
       covered = arrival + window
     end
     redis.call('SET', key, pack('>BI7I7', 116, covered, arrival),
-      'PX', string.format('%.0f', math.floor((covered - now) / 1000) + 2))
+      'PX', string.format('%d', (covered - now) / 1000 + 2))
   end
 end
 local reset = 0

@@ -77,7 +77,7 @@ else
     end
   end
   redis.call('SET', key, pack('>BI7I7I7', 99, current, used + cost, cost) .. before,
-    'PX', string.format('%.0f', math.floor(full / 1000) + 2))
+    'PX', string.format('%d', full / 1000 + 2))
 end
 if number == 0 then
   reset = full

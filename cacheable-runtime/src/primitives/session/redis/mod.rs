@@ -56,7 +56,7 @@ impl<'a> There<'a> {
 
     async fn run(&self, script: &Lua, keys: &[&str], arguments: &[&[u8]]) -> Result<Answer, Error> {
         let leg = self.routes.of(keys[0])?;
-        let answer: Vec<Vec<u8>> = leg.script(Lane::Removals, script, keys, arguments).await?;
+        let answer: Vec<u8> = leg.script(Lane::Removals, script, keys, arguments).await?;
         Ok(Answer::new(answer))
     }
 
@@ -66,13 +66,12 @@ impl<'a> There<'a> {
         } else {
             fresh_mark()
         };
-        let (idle, absolute) = (new.idle.to_string(), new.absolute.to_string());
+        let lives = doubles([Some(new.idle), Some(new.absolute)]);
         let arguments = [
             keys.place.hash.as_bytes(),
             new.user_id.as_bytes(),
             mark.as_bytes(),
-            idle.as_bytes(),
-            absolute.as_bytes(),
+            lives.as_flattened(),
             new.data,
         ];
         let names = [&*keys.session, &keys.mark, &keys.index];
@@ -89,7 +88,6 @@ impl<'a> There<'a> {
         keys: &Keys,
         change: &Change<'_>,
     ) -> Result<Step<Changed>, Error> {
-        let text = |number: Option<u64>| number.map_or_else(String::new, |n| n.to_string());
         let names = [&*keys.session, &keys.mark, &keys.index];
         let answer = match *change {
             Change::Write {
@@ -98,14 +96,13 @@ impl<'a> There<'a> {
                 idle,
                 last,
             } => {
-                let (version, idle) = (text(version), text(idle));
-                let last: &[u8] = if last { b"1" } else { b"" };
-                let arguments = [data, version.as_bytes(), idle.as_bytes(), last];
+                let numbers = doubles([version, idle, Some(u64::from(last))]);
+                let arguments = [data, numbers.as_flattened()];
                 self.run(&SCRIPTS.write, &names[..2], &arguments).await?
             }
             Change::Extend(ttl) => {
-                let ttl = text(ttl);
-                self.run(&SCRIPTS.extend, &names[..2], &[ttl.as_bytes()])
+                let ttl = doubles([ttl]);
+                self.run(&SCRIPTS.extend, &names[..2], &[ttl.as_flattened()])
                     .await?
             }
             Change::Delete => {
@@ -143,15 +140,11 @@ impl<'a> There<'a> {
         version: u64,
         grace: Millis,
     ) -> Result<Step<()>, Error> {
-        let (version, grace) = (version.to_string(), grace.to_string());
-        let arguments = [
-            keys.place.hash.as_bytes(),
-            version.as_bytes(),
-            grace.as_bytes(),
-        ];
+        let numbers = doubles([Some(version), Some(grace)]);
+        let arguments = [keys.place.hash.as_bytes(), numbers.as_flattened()];
         let names = [&*keys.session, &keys.mark, &keys.index];
         let answer = self.run(&SCRIPTS.retire, &names, &arguments).await?;
-        answer.step(|_| Ok(()))
+        answer.done()
     }
 
     pub(super) async fn revoke(&self, all: &Keys, keep: Option<&Keys>) -> Result<bool, Error> {
@@ -207,8 +200,14 @@ impl<'a> There<'a> {
         let mut names = vec![&*keys.index, &*keys.mark];
         names.extend(sessions.iter().map(String::as_str));
         let arguments: Vec<&[u8]> = hashes.iter().map(String::as_bytes).collect();
-        self.run(&SCRIPTS.list, &names, &arguments).await?.list()
+        let answer = self.run(&SCRIPTS.list, &names, &arguments).await?;
+        answer.list(hashes)
     }
+}
+
+/// As scripts read numbers, and calculate with them; below 0: none.
+fn doubles<const N: usize>(numbers: [Option<u64>; N]) -> [[u8; 8]; N] {
+    numbers.map(|number| number.map_or(-1.0, |number| number as f64).to_le_bytes())
 }
 
 /// Holds a step that a call can do without to the time that there is for such.

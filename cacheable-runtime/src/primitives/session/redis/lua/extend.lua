@@ -1,41 +1,43 @@
-#!lua
+#!lua flags=allow-oom
 -- Lets a session live on, to its end at most, and never shorter than it would.
--- KEYS[1] session, KEYS[2] the mark of its user's generation; ARGV[1] for how
--- many ms from now, or '' for its idle timeout.
--- Returns 'gone'; 'corrupt'; 'moved' and where to; or 'ok', the version, when
--- it expires.
-local r = redis.pcall('HMGET', KEYS[1], 'm', 'a', 'i', 'v', 'g', 'r')
-if r.err then
-  if string.find(r.err, 'WRONGTYPE', 1, true) then
-    return {'corrupt'}
+-- KEYS[1] session, as create.lua tells, KEYS[2] the mark of its user's generation;
+-- ARGV[1] for how many ms from now, as a double, or below 0 for its idle timeout.
+-- Returns 'gone'; 'corrupt'; 'moved' and where to; or 'ok' and as doubles the
+-- version, when it expires.
+local head = redis.pcall('HGET', KEYS[1], 'h')
+if type(head) == 'table' then
+  if string.find(head.err, 'WRONGTYPE', 1, true) then
+    return 'corrupt'
   end
-  return r
+  return head
 end
-local mark = r[5]
-if not mark then
-  return {redis.call('EXISTS', KEYS[1]) == 1 and 'corrupt' or 'gone'}
+if not head or #head < 57 then
+  return redis.call('EXISTS', KEYS[1]) == 1 and 'corrupt' or 'gone'
 end
-if mark ~= '' and redis.call('GET', KEYS[2]) ~= mark then
-  return {'gone'}
+local kind, mark, _, ends, idle, version = struct.unpack('<Bc24dddd', head)
+if kind ~= 76 and kind ~= 77 and kind ~= 82 then
+  return 'corrupt'
 end
-if r[1] then
-  return {'moved', r[1]}
+if string.byte(mark) ~= 0 and redis.call('GET', KEYS[2]) ~= mark then
+  return 'gone'
 end
-local ends = tonumber(r[2])
-local ttl = tonumber(ARGV[1]) or tonumber(r[3])
-if not (ends and ttl and r[4]) then
-  return {'corrupt'}
+if kind == 77 then
+  return 'moved' .. string.sub(head, 58)
+end
+local ttl = struct.unpack('<d', ARGV[1])
+if ttl < 0 then
+  ttl = idle
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if r[6] or ends <= now then
-  return {'gone'}
+if kind == 82 or ends <= now then
+  return 'gone'
 end
 local before = now + redis.call('PTTL', KEYS[1])
 local expires = math.min(now + ttl, ends)
 if expires > before then
-  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', expires))
+  redis.call('PEXPIREAT', KEYS[1], string.format('%d', expires))
 else
   expires = before
 end
-return {'ok', r[4], string.format('%.0f', expires)}
+return 'ok' .. struct.pack('<dd', version, expires)

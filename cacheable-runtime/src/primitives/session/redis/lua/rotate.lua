@@ -1,57 +1,61 @@
 #!lua
 -- Gives a session another name, and leaves where it went under the old one.
--- KEYS[1] the old session, KEYS[2] the new one, KEYS[3] the mark of its user's
--- generation, KEYS[4] the index of its user; ARGV[1] and ARGV[2] the old and
--- the new name in the index, ARGV[3] where the new one is, ARGV[4] for how many
--- ms the old name leads there.
+-- KEYS[1] the old session, KEYS[2] the new one, as create.lua tells, KEYS[3] the
+-- mark of its user's generation, KEYS[4] the index of its user; ARGV[1] and
+-- ARGV[2] the old and the new name in the index, ARGV[3] where the new one is,
+-- ARGV[4] for how many ms the old name leads there.
 -- Returns 'gone'; 'corrupt'; 'conflict' when it was done already; 'taken'; or
 -- what reading the new one would.
-local r = redis.pcall('HMGET', KEYS[1], 'm', 'u', 'c', 'a', 'i', 'v', 'g', 'r', 'd')
-if r.err then
-  if string.find(r.err, 'WRONGTYPE', 1, true) then
-    return {'corrupt'}
+local both = redis.pcall('HMGET', KEYS[1], 'h', 'd')
+if both.err then
+  if string.find(both.err, 'WRONGTYPE', 1, true) then
+    return 'corrupt'
   end
-  return r
+  return both
 end
-local mark = r[7]
-if not mark then
-  return {redis.call('EXISTS', KEYS[1]) == 1 and 'corrupt' or 'gone'}
+local head, data = both[1], both[2]
+if not head or #head < 57 then
+  return redis.call('EXISTS', KEYS[1]) == 1 and 'corrupt' or 'gone'
 end
-if mark ~= '' and redis.call('GET', KEYS[3]) ~= mark then
-  return {'gone'}
+local kind, mark, created, ends, idle = struct.unpack('<Bc24ddd', head)
+if kind ~= 76 and kind ~= 77 and kind ~= 82 then
+  return 'corrupt'
 end
-if r[1] or r[8] then
-  return {'conflict'}
+local owned = string.byte(mark) ~= 0
+if owned and redis.call('GET', KEYS[3]) ~= mark then
+  return 'gone'
 end
-local ends, idle = tonumber(r[4]), tonumber(r[5])
-if not (ends and idle and r[2] and r[3] and r[6] and r[9]) then
-  return {'corrupt'}
+if kind ~= 76 then
+  return 'conflict'
+end
+if not data then
+  return 'corrupt'
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 if ends <= now then
-  return {'gone'}
+  return 'gone'
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then
-  return {'taken'}
+  return 'taken'
 end
 -- To rotate is to use it.
 local expires = math.max(math.min(now + idle, ends), now + redis.call('PTTL', KEYS[1]))
 redis.call('RENAME', KEYS[1], KEYS[2])
 redis.call('PEXPIREAT', KEYS[2], text(expires))
 if tonumber(ARGV[4]) > 0 then
-  redis.call('HSET', KEYS[1], 'm', ARGV[3], 'g', mark)
+  local left = struct.pack('<Bc24dddd', 77, mark, created, ends, idle, 0) .. ARGV[3]
+  redis.call('HSET', KEYS[1], 'h', left)
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
 end
-if mark ~= '' then
+if owned then
   redis.call('ZREM', KEYS[4], ARGV[1])
   redis.call('ZADD', KEYS[4], text(ends), ARGV[2])
   if redis.call('PTTL', KEYS[4]) < ends - now then
     redis.call('PEXPIREAT', KEYS[4], text(ends + 60000))
   end
 end
-return {'live', r[2], r[9], string.format('%s %s %s %s 0 %.0f %.0f',
-  r[3], r[4], r[5], r[6], expires, now)}
+return 'live' .. struct.pack('<ddd', expires, now, #head) .. head .. data

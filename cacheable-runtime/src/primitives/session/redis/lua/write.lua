@@ -1,51 +1,54 @@
 #!lua
 -- Replaces the data of a session that is there.
--- KEYS[1] session, KEYS[2] the mark of its user's generation; ARGV[1] the data,
--- ARGV[2] the version it must have, or '', ARGV[3] a new idle timeout in ms, or
--- '' to leave its life as it is, ARGV[4] '1': it ends at last then, too.
--- Returns 'gone'; 'corrupt'; 'conflict'; 'moved' and where to; or 'ok', the new
--- version, when it expires.
-local r = redis.pcall('HMGET', KEYS[1], 'm', 'a', 'v', 'g', 'r')
-if r.err then
-  if string.find(r.err, 'WRONGTYPE', 1, true) then
-    return {'corrupt'}
+-- KEYS[1] session, as create.lua tells, KEYS[2] the mark of its user's generation;
+-- ARGV[1] the data, ARGV[2] as doubles the version it must have, and a new idle
+-- timeout in ms, each below 0 to leave it as it is, and 1 if it ends at last then,
+-- too.
+-- Returns 'gone'; 'corrupt'; 'conflict'; 'moved' and where to; or 'ok' and as
+-- doubles the new version, when it expires.
+local head = redis.pcall('HGET', KEYS[1], 'h')
+if type(head) == 'table' then
+  if string.find(head.err, 'WRONGTYPE', 1, true) then
+    return 'corrupt'
   end
-  return r
+  return head
 end
-local mark = r[4]
-if not mark then
-  return {redis.call('EXISTS', KEYS[1]) == 1 and 'corrupt' or 'gone'}
+if not head or #head < 57 then
+  return redis.call('EXISTS', KEYS[1]) == 1 and 'corrupt' or 'gone'
 end
-if mark ~= '' and redis.call('GET', KEYS[2]) ~= mark then
-  return {'gone'}
+local kind, mark, created, ends, idle, version = struct.unpack('<Bc24dddd', head)
+if kind ~= 76 and kind ~= 77 and kind ~= 82 then
+  return 'corrupt'
 end
-if r[1] then
-  return {'moved', r[1]}
+if string.byte(mark) ~= 0 and redis.call('GET', KEYS[2]) ~= mark then
+  return 'gone'
 end
-local ends = tonumber(r[2])
-if not (ends and tonumber(r[3])) then
-  return {'corrupt'}
+if kind == 77 then
+  return 'moved' .. string.sub(head, 58)
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if r[5] or ends <= now then
-  return {'gone'}
+if kind == 82 or ends <= now then
+  return 'gone'
 end
-if ARGV[2] ~= '' and ARGV[2] ~= r[3] then
-  return {'conflict'}
+local wanted, ttl, last = struct.unpack('<ddd', ARGV[2])
+if wanted >= 0 and wanted ~= version then
+  return 'conflict'
 end
-local version = string.format('%.0f', tonumber(r[3]) + 1)
-redis.call('HSET', KEYS[1], 'd', ARGV[1], 'v', version)
 local expires
-if ARGV[3] == '' then
-  expires = now + redis.call('PTTL', KEYS[1])
-else
-  if ARGV[4] == '1' then
-    ends = now + tonumber(ARGV[3])
-    redis.call('HSET', KEYS[1], 'a', string.format('%.0f', ends))
+if ttl >= 0 then
+  idle = ttl
+  if last == 1 then
+    ends = now + ttl
   end
-  expires = math.min(now + tonumber(ARGV[3]), ends)
-  redis.call('HSET', KEYS[1], 'i', ARGV[3])
-  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', expires))
+  expires = math.min(now + ttl, ends)
 end
-return {'ok', version, string.format('%.0f', expires)}
+version = version + 1
+head = struct.pack('<Bc24dddd', kind, mark, created, ends, idle, version) .. string.sub(head, 58)
+redis.call('HSET', KEYS[1], 'h', head, 'd', ARGV[1])
+if expires then
+  redis.call('PEXPIREAT', KEYS[1], string.format('%d', expires))
+else
+  expires = now + redis.call('PTTL', KEYS[1])
+end
+return 'ok' .. struct.pack('<dd', version, expires)
