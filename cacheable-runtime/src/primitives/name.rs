@@ -29,8 +29,13 @@ pub(super) fn tagged(name: &str) -> String {
 
 /// Appends the first 128 bits of the SHA-256, in hexadecimal.
 pub(super) fn append_digest(text: &mut String, bytes: &[u8]) {
+    append_hex(text, &Sha256::digest(bytes)[..16]);
+}
+
+/// Appends bytes in hexadecimal.
+pub(super) fn append_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in &Sha256::digest(bytes)[..16] {
+    for byte in bytes {
         text.push(char::from(DIGITS[usize::from(byte >> 4)]));
         text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }

@@ -161,6 +161,7 @@ impl<'a> Answer<'a> {
     }
 
     /// None is negative, unless something else is under the key.
+    #[allow(clippy::cast_sign_loss, reason = "a negative one is an error")]
     fn number(&mut self) -> Result<u64, Error> {
         let number = self.0.next().map(|bytes| f64::from_le_bytes(*bytes));
         match number {

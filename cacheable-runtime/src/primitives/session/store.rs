@@ -179,11 +179,12 @@ impl Store<'_> {
 impl Keys {
     /// `room`: what all keys of this store of sessions begin with.
     pub(super) fn of(room: &str, place: Place) -> Self {
-        let Place { owner, hash } = &place;
+        let owner = place.owner.to_string();
+        let key = |of: &str| [room, "{", &owner, "}:", of].concat();
         Self {
-            session: format!("{room}{{{owner}}}:{hash}"),
-            mark: format!("{room}{{{owner}}}:generation"),
-            index: format!("{room}{{{owner}}}:index"),
+            session: key(&place.hash),
+            mark: key("generation"),
+            index: key("index"),
             place,
         }
     }

@@ -7,7 +7,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::super::secret;
+use super::super::{name, secret};
 use crate::error::{Error, ErrorKind};
 
 /// What nobody can guess.
@@ -152,7 +152,10 @@ impl Owner {
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // It stands in each key, and a byte after another would take long.
+        let mut text = String::with_capacity(2 * OWNER);
+        name::append_hex(&mut text, &self.0);
+        f.write_str(&text)
     }
 }
 

@@ -135,6 +135,7 @@ impl<'a> Rest<'a> {
     }
 
     /// What is below 0 is 0, and what is too large the largest that there is.
+    #[allow(clippy::cast_sign_loss, reason = "a negative one was made 0")]
     fn number(&mut self) -> Result<u64, Error> {
         let (bytes, rest) = self.0.split_first_chunk().ok_or_else(corrupt)?;
         self.0 = rest;
