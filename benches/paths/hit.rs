@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use benches::{Bench, Contender, Field, Path};
 use cacheable_runtime::{Key, MethodKey, Runtime};
+use cached::ConcurrentCachedAsync;
 use redis::aio::MultiplexedConnection;
 
-use crate::rivals::{self, MokaCache, QuickCache};
+use crate::rivals::{self, MokaCache, QuickCache, hitbox, stores};
 use crate::service::{Service, fill, plain_by_name, plain_owned, plain_shared};
-use crate::source::{ENTRIES, Project, SOURCE, entry};
+use crate::source::{ENTRIES, Note, Project, SOURCE, entry};
 use crate::wire::{self, Server};
 
 const TASKS: [u64; 3] = [1, 64, 1024];
@@ -41,7 +42,9 @@ async fn embedded_by_id() -> Field {
     fill(move |id| service.owned(id)).await;
     let quick: &QuickCache<u64> = rivals::quick_cache();
     let moka: &MokaCache<u64> = rivals::moka();
+    let hitbox = hitbox::in_memory();
     for id in 0..ENTRIES {
+        hitbox::project(id).cache(hitbox).await.expect(THERE);
         quick.insert(id, Arc::clone(SOURCE.project(id)));
         moka.insert(id, Arc::clone(SOURCE.project(id))).await;
         rivals::cached_by_id(id).await.expect(THERE);
@@ -62,6 +65,10 @@ async fn embedded_by_id() -> Field {
             .against("quick_cache get"),
             Contender::new("cached", move |n| rivals::cached_by_id(entry(n)))
                 .against("quick_cache get"),
+            Contender::new("hitbox, owned", move |n| async move {
+                hitbox::project(entry(n)).cache(hitbox).await
+            })
+            .against("quick_cache get"),
             Contender::new("#[cacheable], Arc", move |n| service.shared(entry(n)))
                 .against("quick_cache get"),
             Contender::new("plain method, Arc", move |n| plain_shared(entry(n))),
@@ -81,8 +88,13 @@ async fn embedded_by_name() -> Field {
     fill(move |id| service.owned_by_name(SOURCE.name(id))).await;
     let quick: &QuickCache<String> = rivals::quick_cache();
     let moka: &MokaCache<String> = rivals::moka();
+    let hitbox = hitbox::in_memory();
     for id in 0..ENTRIES {
         let name = SOURCE.name(id);
+        hitbox::project_by_name(name.to_owned())
+            .cache(hitbox)
+            .await
+            .expect(THERE);
         quick.insert(name.to_owned(), Arc::clone(SOURCE.project(id)));
         moka.insert(name.to_owned(), Arc::clone(SOURCE.project(id)))
             .await;
@@ -100,6 +112,11 @@ async fn embedded_by_name() -> Field {
             .against("quick_cache get"),
             Contender::new("cached", move |n| {
                 rivals::cached_by_name(SOURCE.name(entry(n)))
+            })
+            .against("quick_cache get"),
+            Contender::new("hitbox, owned", move |n| async move {
+                let name = SOURCE.name(entry(n));
+                hitbox::project_by_name(name.to_owned()).cache(hitbox).await
             })
             .against("quick_cache get"),
             Contender::new("#[cacheable], Arc", move |n| {
@@ -128,12 +145,28 @@ async fn redis_projects(server: &Server) -> Field {
     let by_hand = ByHand::on(server, Service::shared_key).await;
     let size = by_hand.size().await;
     fill(move |id| by_hand.set_bare(id)).await;
+    let fred = stores::fred(&server.url()).await;
+    let cached = stores::cached::<u64, Project>(&server.url(), "project").await;
+    fill(move |id| cached.async_cache_set(id, Project::clone(SOURCE.project(id)))).await;
+    let hitbox = hitbox::on_server(&server.url());
+    fill(move |id| async move { hitbox::project(id).cache(hitbox).await }).await;
     Field {
         note: format!("{ENTRIES} projects of 20 fields, entries of {size} bytes"),
         contenders: vec![
             Contender::new("redis GET", move |n| by_hand.get(entry(n))),
             Contender::new("redis GET, bincode", move |n| by_hand.get_bare(entry(n)))
                 .against("redis GET"),
+            Contender::new("fred GET", move |n| by_hand.get_with_fred(fred, entry(n)))
+                .against("redis GET"),
+            Contender::new("cached", move |n| async move {
+                let found = cached.async_cache_get(&entry(n)).await;
+                found.expect("the server answers").expect(THERE)
+            })
+            .against("redis GET"),
+            Contender::new("hitbox", move |n| async move {
+                hitbox::project(entry(n)).cache(hitbox).await
+            })
+            .against("redis GET"),
             Contender::new("#[cacheable], Arc, u64", move |n| service.shared(entry(n)))
                 .against("redis GET"),
             Contender::new("#[cacheable], Arc, &str", move |n| {
@@ -151,10 +184,26 @@ async fn redis_notes(server: &Server) -> Field {
     fill(move |id| service.note(id)).await;
     let by_hand = ByHand::on(server, Service::note_key).await;
     let size = by_hand.size().await;
+    let fred = stores::fred(&server.url()).await;
+    let cached = stores::cached::<u64, Note>(&server.url(), "note").await;
+    fill(move |id| cached.async_cache_set(id, Note::clone(SOURCE.note(id)))).await;
+    let hitbox = hitbox::on_server(&server.url());
+    fill(move |id| async move { hitbox::note(id).cache(hitbox).await }).await;
     Field {
         note: format!("{ENTRIES} values with one field, entries of {size} bytes"),
         contenders: vec![
             Contender::new("redis GET", move |n| by_hand.get(entry(n))),
+            Contender::new("fred GET", move |n| by_hand.get_with_fred(fred, entry(n)))
+                .against("redis GET"),
+            Contender::new("cached", move |n| async move {
+                let found = cached.async_cache_get(&entry(n)).await;
+                found.expect("the server answers").expect(THERE)
+            })
+            .against("redis GET"),
+            Contender::new("hitbox", move |n| async move {
+                hitbox::note(entry(n)).cache(hitbox).await
+            })
+            .against("redis GET"),
             Contender::new("#[cacheable], Arc, u64", move |n| service.note(entry(n)))
                 .against("redis GET"),
         ],
@@ -179,6 +228,10 @@ impl ByHand {
     /// The bytes that the method reads, as they are.
     async fn get(&self, id: u64) -> Option<Vec<u8>> {
         wire::get(&self.connection, self.key(id).as_str()).await
+    }
+
+    async fn get_with_fred(&self, client: &fred::clients::Client, id: u64) -> Option<Vec<u8>> {
+        stores::fred_get(client, self.key(id).as_str()).await
     }
 
     /// A project as one would keep it oneself.

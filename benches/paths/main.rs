@@ -1,7 +1,7 @@
 //! What a cached call costs on each of its ways, beside what one would use instead.
 //!
-//! `cargo bench -p benches -- [--quick] [FILTER]…`; how to read what it prints
-//! is told in `docs/benchmarks.md`.
+//! `cargo bench -p benches -- [--quick | --record | --redraw] [FILTER]…`; how to read
+//! what it prints is told in `docs/benchmarks.md`.
 
 mod codec;
 mod future;
@@ -10,12 +10,16 @@ mod key;
 mod limit;
 mod lock;
 mod miss;
+mod outage;
 mod rivals;
 mod service;
 mod session;
 mod source;
+mod stale;
 mod stampede;
+mod threads;
 mod wire;
+mod zipf;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,6 +38,9 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let args = Args::parse()?;
+    if args.redraw {
+        return benches::redraw().map_err(|error| format!("nothing can be drawn: {error}"));
+    }
     // Cargo's directory for what benchmarks write, one level up.
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("benchmarks.json");
     let server = wire::Server::start();
@@ -43,7 +50,11 @@ fn run() -> Result<(), String> {
     hit::redis(&mut bench, &server);
     miss::embedded(&mut bench);
     miss::redis(&mut bench, &server);
+    threads::run(&mut bench);
+    zipf::run(&mut bench, &server);
     stampede::run(&mut bench, &server);
+    stale::run(&mut bench, &server);
+    outage::run(&mut bench);
     lock::alone(&mut bench, &server);
     lock::handover(&mut bench, &server);
     limit::embedded(&mut bench);

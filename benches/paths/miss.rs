@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use benches::{Bench, Contender, Field, Path};
 use cacheable_runtime::Runtime;
+use cached::ConcurrentCachedAsync;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Script};
 
-use crate::rivals::{self, MokaCache, QuickCache};
+use crate::rivals::{self, MokaCache, QuickCache, hitbox, stores};
 use crate::service::{Service, plain_owned, plain_shared};
 use crate::source::{Project, SOURCE};
 use crate::wire::{self, Server};
@@ -22,6 +23,7 @@ pub(crate) fn embedded(bench: &mut Bench) {
         let service = Service::on(Runtime::embedded());
         let quick: &QuickCache<u64> = rivals::quick_cache();
         let moka: &MokaCache<u64> = rivals::moka();
+        let hitbox = hitbox::in_memory();
         Field {
             note: "projects of 20 fields, argument `u64`, nothing to load".to_owned(),
             contenders: vec![
@@ -40,6 +42,10 @@ pub(crate) fn embedded(bench: &mut Bench) {
                 })
                 .against("quick_cache get, insert"),
                 Contender::new("cached", rivals::cached_by_id).against("quick_cache get, insert"),
+                Contender::new("hitbox, owned", move |n| async move {
+                    hitbox::project(n).cache(hitbox).await
+                })
+                .against("quick_cache get, insert"),
                 Contender::new("#[cacheable], Arc", move |n| service.shared(n))
                     .against("quick_cache get, insert"),
                 Contender::new("#[cacheable], owned", move |n| service.owned(n))
@@ -65,12 +71,35 @@ pub(crate) fn redis(bench: &mut Bench, server: &Server) {
         let service = Service::on(server.runtime().await);
         let by_hand = ByHand::on(server).await;
         let size = by_hand.value.len();
+        let fred = stores::fred(&server.url()).await;
+        let cached = stores::cached::<u64, Project>(&server.url(), "miss").await;
+        let hitbox = hitbox::on_server(&server.url());
         Field {
             note: format!("entries of {size} bytes, argument `u64`, nothing to load"),
             contenders: vec![
                 Contender::new("redis GET, SET", move |n| by_hand.get_and_set(n)),
                 Contender::new("redis GET, SET NX, script", move |n| {
                     by_hand.get_and_lock(n)
+                })
+                .against("redis GET, SET"),
+                Contender::new("fred GET, SET", move |n| async move {
+                    let key = format!("fred:{n}");
+                    if stores::fred_get(fred, &key).await.is_none() {
+                        stores::fred_set(fred, &key, &by_hand.value).await;
+                    }
+                })
+                .against("redis GET, SET"),
+                Contender::new("cached", move |n| async move {
+                    let found = cached.async_cache_get(&n).await;
+                    if found.expect("the server answers").is_none() {
+                        let project = Project::clone(SOURCE.project(n));
+                        let set = cached.async_cache_set(n, project).await;
+                        drop(set.expect("the server answers"));
+                    }
+                })
+                .against("redis GET, SET"),
+                Contender::new("hitbox", move |n| async move {
+                    hitbox::project(n).cache(hitbox).await
                 })
                 .against("redis GET, SET"),
                 Contender::new("#[cacheable], Arc", move |n| service.shared(n))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cacheable_runtime::{Runtime, cacheable};
+use cacheable_runtime::{Runtime, cache_invalidate, cacheable};
 use tokio::task::JoinSet;
 
 use crate::source::{ENTRIES, Missing, Note, Project, SOURCE, id_of};
@@ -28,6 +28,13 @@ impl Service {
     #[cacheable(ttl = 3600, key_prefix = "bench", runtime = self.runtime)]
     pub(crate) async fn shared(&self, id: u64) -> Result<Arc<Project>, Missing> {
         Ok(Arc::clone(SOURCE.project(id)))
+    }
+
+    /// Removes what [`shared`](Self::shared) has kept.
+    #[cache_invalidate(method(Self::shared(id)), runtime = self.runtime)]
+    #[allow(clippy::unused_async, reason = "as a method that writes")]
+    pub(crate) async fn forget(&self, id: u64) -> Result<(), Missing> {
+        Ok(())
     }
 
     #[cacheable(ttl = 3600, key_prefix = "bench", runtime = self.runtime)]

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use benches::{Bench, Table, in_turns, median, nanos};
@@ -12,7 +12,7 @@ use redis::aio::MultiplexedConnection;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::rivals::{self, MokaCache, QuickCache};
+use crate::rivals::{self, CACHED_LOADS, HITBOX_LOADS, MokaCache, QuickCache, hitbox};
 use crate::service::{LOAD, Service, plain_slow};
 use crate::wire::{self, Server};
 
@@ -23,7 +23,8 @@ const CALLERS: u64 = 1_000;
 struct Asker {
     name: &'static str,
     ask: Box<dyn Fn(u64) -> Asking>,
-    loads: &'static AtomicU64,
+    /// Of all that it asks.
+    loads: Vec<&'static AtomicU64>,
 }
 
 type Asking = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -71,6 +72,8 @@ pub(crate) fn run(bench: &mut Bench, server: &Server) {
 }
 
 const COLD: u64 = 1 << 40;
+/// Added to it: a key that the runtime before has not loaded.
+const FLEET: u64 = 1 << 41;
 
 struct Seen {
     loads: u64,
@@ -92,7 +95,7 @@ impl Asker {
         Self {
             name,
             ask: Box::new(ask),
-            loads,
+            loads: vec![loads],
         }
     }
 
@@ -107,7 +110,7 @@ impl Asker {
     }
 
     async fn stampede(&self, key: u64) -> Seen {
-        let before = self.loads.load(Ordering::Relaxed);
+        let before = self.loads();
         let start = Instant::now();
         let mut callers = JoinSet::new();
         for _ in 0..CALLERS {
@@ -115,9 +118,14 @@ impl Asker {
         }
         callers.join_all().await;
         Seen {
-            loads: self.loads.load(Ordering::Relaxed) - before,
+            loads: self.loads() - before,
             makespan: start.elapsed(),
         }
+    }
+
+    fn loads(&self) -> u64 {
+        let loads = self.loads.iter();
+        loads.map(|loads| loads.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -126,6 +134,14 @@ async fn askers(server: &Server) -> Vec<Asker> {
     let redis = Service::on(server.runtime().await);
     let quick: &QuickCache<u64> = rivals::quick_cache();
     let moka: &MokaCache<u64> = rivals::moka();
+    let in_turns = hitbox::in_turns();
+    // Connections and flights of their own each, as four processes have.
+    let mut fleet = Vec::new();
+    for _ in 0..4 {
+        fleet.push(Service::on(server.runtime().await));
+    }
+    let fleet: &[&Service] = Vec::leak(fleet);
+    let next: &AtomicUsize = Box::leak(Box::default());
     let connection: &MultiplexedConnection = Box::leak(Box::new(server.connect().await));
     vec![
         Asker::counting(
@@ -135,6 +151,12 @@ async fn askers(server: &Server) -> Vec<Asker> {
         Asker::counting("moka try_get_with", move |key, loads| {
             moka.try_get_with(key, counted(key, loads))
         }),
+        Asker::new("cached", &CACHED_LOADS, rivals::cached_slow),
+        Asker::new(
+            "hitbox, concurrency 1",
+            &HITBOX_LOADS,
+            move |key| async move { hitbox::slow(key).cache(in_turns).await },
+        ),
         Asker::new("#[cacheable], embedded", &embedded.loads, move |key| {
             embedded.slow(key)
         }),
@@ -148,6 +170,13 @@ async fn askers(server: &Server) -> Vec<Asker> {
         Asker::new("#[cacheable], redis", &redis.loads, move |key| {
             redis.slow(key)
         }),
+        Asker {
+            name: "#[cacheable], redis, 4 runtimes",
+            loads: fleet.iter().map(|service| &service.loads).collect(),
+            ..Asker::new("", &redis.loads, move |key| {
+                fleet[next.fetch_add(1, Ordering::Relaxed) % fleet.len()].slow(key + FLEET)
+            })
+        },
     ]
 }
 

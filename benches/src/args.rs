@@ -1,10 +1,14 @@
 //! What the command line asks for.
 
-/// `[--quick] [FILTER]…`
+/// `[--quick | --record] [FILTER]…`, or `--redraw`
 #[derive(Debug, Default)]
 pub struct Args {
     /// Few and short rounds: shows that everything runs, not how fast.
     pub quick: bool,
+    /// Keeps the figures in `docs/benchmarks`, and draws the page from them.
+    pub record: bool,
+    /// Measures nothing, and draws the page from what was recorded last.
+    pub redraw: bool,
     filters: Vec<String>,
 }
 
@@ -22,17 +26,29 @@ impl Args {
         for argument in arguments {
             match argument.as_str() {
                 "--quick" => args.quick = true,
+                "--record" => args.record = true,
+                "--redraw" => args.redraw = true,
                 // Cargo says so to every benchmark.
                 "--bench" => {}
                 other if other.starts_with('-') => {
                     return Err(format!(
-                        "`{other}` is no option: cargo bench -p benches -- [--quick] [FILTER]…"
+                        "`{other}` is no option: cargo bench -p benches -- [--quick | --record | --redraw] [FILTER]…"
                     ));
                 }
                 filter => args.filters.push(filter.to_owned()),
             }
         }
+        if args.quick && args.record {
+            return Err(
+                "`--quick` shows that everything runs, not how fast: nothing to record".into(),
+            );
+        }
         Ok(args)
+    }
+
+    /// Whether there is no filter.
+    pub(crate) fn wants_all(&self) -> bool {
+        self.filters.is_empty()
     }
 
     /// Whether the path of this name was asked for: without a filter each is,
@@ -64,6 +80,12 @@ mod tests {
         let args = read("--quick").unwrap();
         assert!(args.quick);
         assert!(args.wants("anything"));
+    }
+
+    #[test]
+    fn quick_figures_are_not_recorded() {
+        assert!(read("--record hit").unwrap().record);
+        assert!(read("--quick --record").unwrap_err().contains("`--quick`"));
     }
 
     #[test]

@@ -7,22 +7,29 @@
 //! do instead. Nothing here judges a figure.
 //!
 //! [`Bench`] runs the paths that were asked for, prints a table for each and
-//! writes everything that was measured as JSON.
+//! writes everything that was measured as JSON. What is recorded of it in `docs` is
+//! drawn by [`redraw`].
 
 mod args;
+mod bounds;
+mod budgets;
 mod contender;
 mod machine;
 mod measure;
+mod page;
 mod path;
 mod plot;
+mod record;
 mod stats;
 mod table;
 
 pub use args::Args;
+pub use bounds::{Bounds, Cost, TOLERANCE};
 pub use contender::Contender;
 pub use machine::Machine;
 pub use measure::{cpu_time, in_turns};
 pub use path::{Bench, Field, Path};
 pub use plot::{Plot, Unit};
+pub use record::redraw;
 pub use stats::{median, percentile};
 pub use table::{Table, nanos, number, ratio};

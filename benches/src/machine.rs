@@ -11,6 +11,9 @@ pub struct Machine {
     facts: Vec<(&'static str, String)>,
 }
 
+/// The only fact that is another one every time.
+const LOAD: &str = "load at the start";
+
 impl Machine {
     /// This machine; `server` is the version of the server that is measured.
     pub fn here(server: String) -> Self {
@@ -22,11 +25,18 @@ impl Machine {
                 ("cores", cores),
                 ("cpu", cpu_model()),
                 ("system", system),
+                ("kernel", said_by("uname", &["-r"])),
                 ("server", server),
                 ("rustc", said_by("rustc", &["--version"])),
-                ("load at the start", load()),
+                (LOAD, load()),
             ],
         }
+    }
+
+    /// Whether figures that were measured there can stand beside those of here.
+    pub(crate) fn is(&self, other: &Value) -> bool {
+        let mut lasting = self.facts.iter().filter(|(name, _)| *name != LOAD);
+        lasting.all(|(name, fact)| other[*name] == *fact)
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -70,5 +80,20 @@ fn said_by(program: &str, arguments: &[&str]) -> String {
     match Command::new(program).args(arguments).output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         Err(_) => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Machine;
+
+    #[test]
+    fn a_machine_is_the_same_under_another_load() {
+        let here = Machine::here("Redis 7".to_owned());
+        let mut there = here.json();
+        there[super::LOAD] = "9 9 9".into();
+        assert!(here.is(&there));
+        there["server"] = "Redis 8".into();
+        assert!(!here.is(&there));
     }
 }

@@ -15,6 +15,8 @@ use crate::args::Args;
 use crate::contender::Contender;
 use crate::machine::Machine;
 use crate::measure::{self, Counted, Effort, Measured, Turn};
+use crate::plot::Plot;
+use crate::record::Record;
 use crate::table::{Table, nanos, number, ratio};
 
 /// One run: the paths that were asked for, and what came out.
@@ -123,20 +125,38 @@ impl Bench {
         }
     }
 
-    /// Prints a table and keeps its figures.
-    pub fn report(&mut self, name: &str, note: &str, table: &Table, json: Value) {
+    /// Prints a table and keeps its figures: `json` is an object, whose `contenders`, if
+    /// it has them, are objects with a `name`.
+    pub fn report(&mut self, name: &str, note: &str, table: &Table, mut json: Value) {
         println!("\n{name}");
         if !note.is_empty() {
             println!("{note}");
         }
         println!("\n{table}");
+        json["note"] = note.into();
+        json["table"] = table.json();
         self.results.insert(name.to_owned(), json);
     }
 
-    /// Writes the file.
+    /// Keeps a picture of a path that was reported; without one, a path of contenders
+    /// has bars.
+    pub fn plot(&mut self, name: &str, plot: &Plot) {
+        if let Some(path) = self.results.get_mut(name) {
+            path["plot"] = json!(plot);
+        }
+    }
+
+    /// What was measured in this run, if it was.
+    pub fn figure(&self, path: &str, contender: &str, figure: &str) -> Option<f64> {
+        let contenders = self.results.get(path)?["contenders"].as_array()?;
+        let mut named = contenders.iter().filter(|one| one["name"] == contender);
+        named.next()?[figure].as_f64()
+    }
+
+    /// Writes the file, and records the figures if that was asked for.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// A file cannot be written, or what is recorded is of another machine.
     pub fn finish(self) -> io::Result<()> {
         let results = json!({
             "machine": self.machine.json(),
@@ -146,6 +166,10 @@ impl Bench {
         fs::write(&self.output, format!("{results:#}\n"))?;
         let elapsed = self.began.elapsed();
         println!("{elapsed:.1?}, every round in {}", self.output.display());
+        if self.args.record {
+            let all = self.args.wants_all();
+            Record::here().keep(&self.machine, all, &self.results)?;
+        }
         Ok(())
     }
 
@@ -263,7 +287,7 @@ fn json(field: &Field, measured: &[Measured], counted: &[Counted], tasks: u64) -
             })
         })
         .collect();
-    json!({ "tasks": tasks, "note": field.note, "contenders": contenders })
+    json!({ "tasks": tasks, "contenders": contenders })
 }
 
 impl fmt::Debug for Path<'_> {

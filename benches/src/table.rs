@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 /// A table whose first column is text and whose others are figures.
 #[derive(Debug)]
 pub struct Table {
@@ -20,6 +22,16 @@ impl Table {
     pub fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.rows[0].len());
         self.rows.push(cells);
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!(self.rows)
+    }
+
+    /// The table that [`json`](Self::json) was made of.
+    pub(crate) fn from_json(rows: &Value) -> Option<Self> {
+        let rows: Vec<Vec<String>> = serde_json::from_value(rows.clone()).ok()?;
+        (!rows.is_empty()).then_some(Self { rows })
     }
 
     fn width(&self, column: usize) -> usize {
@@ -115,6 +127,14 @@ mod tests {
         assert_eq!(nanos(77.4), "77.4 ns");
         assert_eq!(nanos(1_234.0), "1.23 µs");
         assert_eq!(ratio(9.996), "10.0 ×");
+    }
+
+    #[test]
+    fn a_table_is_the_same_after_a_way_through_json() {
+        let mut table = Table::new(&["name", "a"]);
+        table.row(vec!["x".into(), "1".into()]);
+        let again = Table::from_json(&table.json()).unwrap();
+        assert_eq!(again.to_string(), table.to_string());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Pictures of figures: lines over a logarithmic axis, and bars side by side.
 
-use std::ops::Range;
+mod axis;
 
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::axis::Axis;
 use crate::table::{nanos, number, ratio};
 
 /// What one sees of a path. It is kept with the figures as data, so that the
@@ -48,12 +48,6 @@ pub enum Unit {
 struct Series {
     name: String,
     points: Vec<(f64, f64)>,
-}
-
-/// Where figures lie, and which of them are written.
-struct Axis {
-    range: Range<f64>,
-    marks: Vec<(f64, String)>,
 }
 
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
@@ -252,15 +246,7 @@ impl Plot {
         if self.log_y {
             return Axis::logarithmic(figures, written);
         }
-        let most = figures.fold(0.0, f64::max);
-        let top = if most > 0.0 { most * 1.08 } else { 1.0 };
-        Axis {
-            range: 0.0..top,
-            marks: steps(top)
-                .into_iter()
-                .map(|step| (step, written(step)))
-                .collect(),
-        }
+        Axis::from_zero(figures.fold(0.0, f64::max), written)
     }
 
     fn points(&self) -> impl Iterator<Item = (f64, f64)> {
@@ -282,83 +268,9 @@ impl Plot {
     }
 }
 
-impl Axis {
-    /// Of the logarithms of `values`, with a mark at every power of ten; if there are
-    /// too few to read a figure from, at the least and the greatest value.
-    fn logarithmic(values: impl Iterator<Item = f64>, written: fn(f64) -> String) -> Self {
-        let (least, most) = values
-            .map(f64::log10)
-            .fold((f64::MAX, f64::MIN), |(least, most), value| {
-                (least.min(value), most.max(value))
-            });
-        let (least, most) = if least > most {
-            (0.0, 1.0)
-        } else {
-            (least, most)
-        };
-        let range = least - 0.15..most + 0.15;
-        let mut marks = Vec::new();
-        let mut decade = range.start.ceil();
-        while decade <= range.end {
-            marks.push(decade);
-            decade += 1.0;
-        }
-        if marks.len() < 2 {
-            marks = vec![least, most];
-        }
-        Self {
-            range,
-            marks: marks
-                .into_iter()
-                .map(|mark| (mark, written(10_f64.powf(mark))))
-                .collect(),
-        }
-    }
-}
-
-impl Ranged for Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        let share = (value - self.range.start) / (self.range.end - self.range.start);
-        from + (f64::from(to - from) * share).round() as i32
-    }
-
-    fn key_points<H: KeyPointHint>(&self, _most: H) -> Vec<f64> {
-        self.marks.iter().map(|(at, _)| *at).collect()
-    }
-
-    fn range(&self) -> Range<f64> {
-        self.range.clone()
-    }
-}
-
-impl ValueFormatter<f64> for Axis {
-    fn format_ext(&self, value: &f64) -> String {
-        let mut marks = self.marks.iter();
-        let mark = marks.find(|(at, _)| (at - value).abs() < f64::EPSILON);
-        mark.map_or_else(String::new, |(_, text)| text.clone())
-    }
-}
-
-/// Four to ten round figures up to `top`.
-fn steps(top: f64) -> Vec<f64> {
-    let decade = 10_f64.powf((top / 4.0).log10().floor());
-    let step = [5.0, 2.0, 1.0]
-        .into_iter()
-        .map(|step| step * decade)
-        .find(|step| step * 4.0 <= top)
-        .unwrap_or(decade);
-    (0..=20)
-        .map(|count| f64::from(count) * step)
-        .take_while(|value| *value <= top)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Plot, Unit, steps};
+    use super::{Plot, Unit};
 
     fn bars() -> Plot {
         Plot::bars("hits", "per second", Unit::Number, ["1 task", "64 tasks"])
@@ -428,11 +340,5 @@ mod tests {
                 .svg()
                 .contains("nothing")
         );
-    }
-
-    #[test]
-    fn steps_are_round() {
-        assert_eq!(steps(4.4), [0.0, 1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(steps(93.0).last(), Some(&80.0));
     }
 }
