@@ -4,17 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue};
 use tokio::time::timeout;
 
+use super::stream::Connection;
 use super::{Link, Lua, Named, Shared, is_unknown_script};
 use crate::error::{Error, ErrorKind};
 use crate::observe::script_reloads;
 
 /// It is closed when this is dropped.
 pub(crate) struct Dedicated {
-    connection: MultiplexedConnection,
+    connection: Connection,
     modern: bool,
     shared: Arc<Shared>,
 }
@@ -32,12 +32,8 @@ impl Link {
         let connect = shared.timeouts.connect;
         let attempt = async {
             let at = self.address().locate(connect).await?;
-            let open = async {
-                Client::open(at)?
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await
-            };
-            open.await.map_err(|error| shared.translate(&error))
+            let opened = Connection::open(&at, config).await;
+            opened.map_err(|error| shared.translate(&error))
         };
         let connection = timeout(connect, attempt).await.map_err(|_| {
             Error::new(

@@ -15,6 +15,7 @@ mod lua;
 mod routes;
 mod sentinel;
 mod slots;
+mod stream;
 pub(crate) mod subscribe;
 mod supervise;
 mod together;
@@ -22,7 +23,6 @@ mod together;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, watch};
 
@@ -37,6 +37,7 @@ pub(crate) use lua::Lua;
 use lua::Named;
 pub(crate) use routes::{Group, Leg, Routes};
 pub(crate) use slots::{slot, tag};
+use stream::Connection;
 
 /// One supervised pair of connections to one server.
 ///
@@ -80,8 +81,8 @@ pub(crate) struct Greeting {
 
 #[derive(Clone)]
 struct Pair {
-    reads: MultiplexedConnection,
-    removals: MultiplexedConnection,
+    reads: Connection,
+    removals: Connection,
     /// The server reads `#!lua`.
     modern: bool,
     /// It tells of changes.
@@ -215,8 +216,8 @@ impl Link {
         lane: Lane,
         command: &Cmd,
     ) -> Result<T, Error> {
-        let mut connection = self.look(|pair| pair.on(lane))?;
-        self.take(command.query_async(&mut connection).await)
+        let connection = self.look(|pair| pair.on(lane))?;
+        self.take(connection.ask(command).await)
     }
 
     /// Sends commands in one piece. `Err` if any fails.
@@ -378,7 +379,7 @@ impl Shared {
 }
 
 impl Pair {
-    fn on(&self, lane: Lane) -> MultiplexedConnection {
+    fn on(&self, lane: Lane) -> Connection {
         match lane {
             Lane::Reads => self.reads.clone(),
             Lane::Removals => self.removals.clone(),
@@ -393,7 +394,7 @@ fn is_unknown_script(error: &RedisError) -> bool {
 async fn load_scripts(
     greeting: &Greeting,
     modern: bool,
-    connection: &mut MultiplexedConnection,
+    connection: &mut Connection,
 ) -> RedisResult<()> {
     // The series is there before it counts.
     script_reloads(0);

@@ -10,14 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, RedisResult, Value, cmd,
-};
+use redis::{AsyncConnectionConfig, ConnectionInfo, PushInfo, PushKind, RedisResult, Value, cmd};
 use tokio::sync::watch;
 
 use super::address::Address;
 use super::fault::{code, is_elsewhere};
+use super::stream::Connection;
 use super::{Named, Pair, Shared, State, load_scripts};
 use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
@@ -150,9 +148,8 @@ impl Supervisor {
     }
 
     async fn attempt(&self, at: &ConnectionInfo, broken: &Arc<AtomicBool>) -> RedisResult<Pair> {
-        let client = Client::open(at.clone())?;
-        let mut reads = self.open(&client, broken, true).await?;
-        let mut removals = self.open(&client, broken, false).await?;
+        let mut reads = self.open(at, broken, true).await?;
+        let mut removals = self.open(at, broken, false).await?;
         let modern = is_modern(&mut removals).await?;
         let follows = self.follow(&mut reads).await?;
         load_scripts(&self.shared.greeting, modern, &mut removals).await?;
@@ -173,10 +170,10 @@ impl Supervisor {
 
     async fn open(
         &self,
-        client: &Client,
+        at: &ConnectionInfo,
         broken: &Arc<AtomicBool>,
         reads: bool,
-    ) -> RedisResult<MultiplexedConnection> {
+    ) -> RedisResult<Connection> {
         let (shared, broken) = (Arc::clone(&self.shared), Arc::clone(broken));
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
@@ -196,13 +193,11 @@ impl Supervisor {
                 }
                 Ok::<_, redis::aio::SendError>(())
             });
-        client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+        Connection::open(at, config).await
     }
 
     /// Has the server tell of changes. `false`: it cannot.
-    async fn follow(&self, reads: &mut MultiplexedConnection) -> RedisResult<bool> {
+    async fn follow(&self, reads: &mut Connection) -> RedisResult<bool> {
         let mut tracking = cmd("CLIENT");
         tracking.arg("TRACKING").arg("ON").arg("NOLOOP");
         match tracking.exec_async(reads).await {
@@ -221,7 +216,7 @@ impl Supervisor {
 
     /// Writes, so that a server that takes no writes shows it, and passes on
     /// the number that comes back.
-    async fn number(&self, reads: &mut MultiplexedConnection, modern: bool) -> RedisResult<()> {
+    async fn number(&self, reads: &mut Connection, modern: bool) -> RedisResult<()> {
         let greeting = &self.shared.greeting;
         let keys = [&greeting.counter_key];
         let call = |named| greeting.counter.call(named, modern, &keys, &[]);
@@ -328,7 +323,7 @@ impl Supervisor {
     }
 
     /// Asks for the server's time, which all decisions about age go by.
-    async fn follow_time(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    async fn follow_time(&self, connection: &mut Connection) -> RedisResult<()> {
         let asked = Instant::now();
         let (seconds, micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
         let now = seconds.saturating_mul(1000).saturating_add(micros / 1000);
@@ -353,7 +348,7 @@ fn pass_on(data: &[Value], listener: &dyn Listener) {
 
 /// Whether the server reads `#!lua`: Redis 7, and every Valkey, which says the
 /// Redis version that it is like.
-async fn is_modern(connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+async fn is_modern(connection: &mut Connection) -> RedisResult<bool> {
     let info: RedisResult<String> = cmd("INFO").arg("server").query_async(connection).await;
     match info {
         Ok(info) => {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use redis::{AsyncConnectionConfig, Client, RedisResult, Value, cmd};
+use redis::{AsyncConnectionConfig, Value, cmd};
 use tokio::time::timeout;
 
 use super::super::address::Address;
 use super::super::fault::{code, translate_in_cluster};
 use super::super::slots::{NOBODY, SlotMap};
+use super::super::stream::Connection;
 use super::super::{Lane, Link, Timeouts};
 use super::{Cluster, unserved};
 use crate::error::{Error, ErrorKind};
@@ -71,18 +72,11 @@ fn most(maps: &[SlotMap]) -> Option<SlotMap> {
 /// Asks a node for the map over a connection of its own.
 async fn ask_stranger(address: Address, timeouts: Timeouts) -> Result<SlotMap, Error> {
     let ask = async {
-        let client = Client::open(address.info().clone())?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(Some(timeouts.command));
-        let mut connection = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        let answer: Value = cmd("CLUSTER")
-            .arg("SLOTS")
-            .query_async(&mut connection)
-            .await?;
-        RedisResult::Ok(answer)
+        let connection = Connection::open(address.info(), config).await?;
+        connection.ask(cmd("CLUSTER").arg("SLOTS")).await
     };
     let answer = match timeout(timeouts.connect, ask).await {
         Ok(Ok(answer)) => answer,

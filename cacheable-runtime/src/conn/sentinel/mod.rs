@@ -12,16 +12,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind as RedisKind,
-    RedisError, RedisResult, Value,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind as RedisKind, RedisError,
+    RedisResult, Value,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{timeout, timeout_at};
 
 use super::fault::code;
+use super::stream::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::sync::lock;
 pub(super) use url::parse;
@@ -38,7 +38,7 @@ pub(super) struct Sentinels {
 struct Sentinel {
     info: ConnectionInfo,
     /// Taken out by who asks, and put back after the answer.
-    connection: Mutex<Option<MultiplexedConnection>>,
+    connection: Mutex<Option<Connection>>,
 }
 
 /// The server that was named as the primary, and by the failover of which
@@ -283,10 +283,7 @@ impl Sentinel {
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(None)
                 .set_response_timeout(Some(patience));
-            let client = Client::open(self.info.clone())?;
-            let mut connection = client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await?;
+            let mut connection = Connection::open(&self.info, config).await?;
             let answers = exchange(&mut connection, service).await?;
             RedisResult::Ok((connection, answers))
         };
@@ -299,11 +296,7 @@ impl Sentinel {
         drop(lock(&self.connection).take());
     }
 
-    fn keep(
-        &self,
-        connection: MultiplexedConnection,
-        answers: Answers,
-    ) -> Result<Primary, Silence> {
+    fn keep(&self, connection: Connection, answers: Answers) -> Result<Primary, Silence> {
         *lock(&self.connection) = Some(connection);
         read(answers)
     }
@@ -311,7 +304,7 @@ impl Sentinel {
 
 type Answers = Vec<RedisResult<Value>>;
 
-async fn exchange(connection: &mut MultiplexedConnection, service: &str) -> RedisResult<Answers> {
+async fn exchange(connection: &mut Connection, service: &str) -> RedisResult<Answers> {
     let mut both = redis::pipe();
     // The epoch first: should a failover end between the two, the new address
     // has the old epoch, which is put right with the next answer. The other

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, RedisError, RedisResult,
-    Value, cmd,
+    AsyncConnectionConfig, ConnectionInfo, PushInfo, PushKind, RedisError, RedisResult, Value, cmd,
 };
 use tokio::time::{sleep, timeout};
 
 use super::super::fault::{code, is_about_the_server, is_elsewhere, translate};
+use super::super::stream::Connection;
 use super::super::supervise::{attempt_patience, backoff};
 use super::call::HubCall;
 use super::table::Changes;
@@ -114,7 +113,7 @@ async fn connect(
     hub: &Arc<HubCall>,
     connection: u64,
     failures: u32,
-) -> Result<(MultiplexedConnection, ConnectionInfo), Error> {
+) -> Result<(Connection, ConnectionInfo), Error> {
     let patience = attempt_patience(shared.timeouts.connect, failures);
     let (to, listed) = (Arc::clone(hub), Arc::downgrade(shared));
     let config = AsyncConnectionConfig::new()
@@ -128,14 +127,8 @@ async fn connect(
         });
     let attempt = async {
         let at = hub.address.locate(patience).await?;
-        let open = async {
-            let client = Client::open(at.clone())?;
-            client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await
-        };
         let stream = tokio::select! {
-            stream = open => stream,
+            stream = Connection::open(&at, config) => stream,
             error = hub.address.left(&at) => return Err(error),
         };
         let stream = stream.map_err(|error| translate(&error, shared.timeouts.command))?;
@@ -249,7 +242,7 @@ async fn carry(
     shared: &Arc<Shared>,
     hub: &HubCall,
     connection: u64,
-    mut stream: MultiplexedConnection,
+    mut stream: Connection,
     failures: &mut u32,
 ) -> Option<Error> {
     let place = hub.address.shown();
@@ -298,7 +291,7 @@ async fn tell(
     shared: &Shared,
     hub: &HubCall,
     connection: u64,
-    stream: &mut MultiplexedConnection,
+    stream: &mut Connection,
     changes: &Changes,
 ) -> RedisResult<bool> {
     for batch in batches(&changes.unsubscribe) {
@@ -395,17 +388,17 @@ fn batches(topics: &[Topic]) -> Vec<Vec<Topic>> {
 /// Subscribes to some names of a kind, or ends that, and waits until each is
 /// confirmed.
 async fn say(
-    stream: &mut MultiplexedConnection,
+    stream: &mut Connection,
     begin: bool,
     kind: Kind,
     topics: &[Topic],
 ) -> RedisResult<()> {
     let names: Vec<&[u8]> = topics.iter().map(|topic| &*topic.name).collect();
     match (kind, begin) {
-        (Kind::Exact, true) => stream.subscribe(names).await,
-        (Kind::Exact, false) => stream.unsubscribe(names).await,
-        (Kind::Pattern, true) => stream.psubscribe(names).await,
-        (Kind::Pattern, false) => stream.punsubscribe(names).await,
+        (Kind::Exact, true) => stream.client().subscribe(names).await,
+        (Kind::Exact, false) => stream.client().unsubscribe(names).await,
+        (Kind::Pattern, true) => stream.client().psubscribe(names).await,
+        (Kind::Pattern, false) => stream.client().punsubscribe(names).await,
         (Kind::Sharded, true) => cmd("SSUBSCRIBE").arg(names).exec_async(stream).await,
         (Kind::Sharded, false) => cmd("SUNSUBSCRIBE").arg(names).exec_async(stream).await,
     }
