@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind};
 /// The variables that [`Runtime::from_env`](crate::Runtime::from_env) reads.
 pub(crate) mod variable {
     pub(crate) const URL: &str = "REDIS_URL";
+    pub(crate) const CA: &str = "REDIS_CA_FILE";
     pub(crate) const CONNECT: &str = "REDIS_CONNECTION_TIMEOUT";
     pub(crate) const COMMAND: &str = "REDIS_COMMAND_TIMEOUT";
     pub(crate) const POOL: &str = "REDIS_POOL_SIZE";
@@ -16,6 +17,8 @@ pub(crate) mod variable {
 #[derive(Default)]
 pub(crate) struct Environment {
     pub(crate) url: Option<String>,
+    /// What is in the file.
+    pub(crate) ca: Option<Vec<u8>>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) command_timeout: Option<Duration>,
     pub(crate) pool_size: Option<u32>,
@@ -53,11 +56,25 @@ impl Environment {
         let pool = pool.map(|value| number(variable::POOL, &value, 10, LARGEST_POOL, ""));
         Ok(Self {
             url: set(variable::URL)?.map(|url| url.trim().to_owned()),
+            ca: set(variable::CA)?.map(|path| file(&path)).transpose()?,
             connect_timeout: millis(variable::CONNECT)?,
             command_timeout: millis(variable::COMMAND)?,
             pool_size: pool.transpose()?.map(|size| size as u32),
         })
     }
+}
+
+fn file(path: &str) -> Result<Vec<u8>, Error> {
+    std::fs::read(path.trim()).map_err(|error| {
+        Error::with_source(
+            ErrorKind::Configuration,
+            format!(
+                "the file that {} names cannot be read: it holds certificates as PEM",
+                variable::CA
+            ),
+            error.to_string(),
+        )
+    })
 }
 
 fn number(name: &str, value: &str, example: u64, most: u64, unit: &str) -> Result<u64, Error> {
@@ -146,6 +163,21 @@ mod tests {
         );
         assert_eq!(environment.command_timeout, Some(Duration::from_secs(5)));
         assert_eq!(environment.pool_size, Some(3));
+    }
+
+    #[test]
+    fn certificates_are_read_from_the_file_that_is_named() {
+        let here = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let environment = read(&[("REDIS_CA_FILE", here)]).unwrap();
+        assert!(environment.ca.unwrap().starts_with(b"[package]"));
+        let missing = concat!(env!("CARGO_MANIFEST_DIR"), "/missing");
+        let error = read(&[("REDIS_CA_FILE", missing)]).err().unwrap();
+        assert!(error.is_configuration());
+        let said = error.to_string();
+        assert!(
+            said.contains("REDIS_CA_FILE") && !said.contains("missing"),
+            "{said}"
+        );
     }
 
     #[test]

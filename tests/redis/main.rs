@@ -15,5 +15,6 @@ mod secrets;
 mod sentinel;
 mod service;
 mod shutdown;
+mod tls;
 mod undelivered;
 mod wire;

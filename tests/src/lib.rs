@@ -21,7 +21,7 @@ pub use log::{Log, Taking, say};
 pub use proxy::{Of, Proxy, Seen};
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinels;
-pub use redis_server::{Paused, RedisServer};
+pub use redis_server::{Paused, RedisServer, free_port};
 pub use store::Store;
 pub use wait::{eventually, wait_until};
 pub use workers::{Answer, Worker};

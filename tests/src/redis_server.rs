@@ -339,7 +339,7 @@ pub(crate) fn program() -> PathBuf {
 /// It lies below what Linux and macOS hand out to connecting clients: a client
 /// that tries again and again to reach a port of that range can be given this
 /// very port as its own, and then holds the port of the server that is away.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let port = fastrand::u16(15_000..32_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,8 @@ impl Cached {
         &self,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        self.budget.spend(&self.engine, answer).await
+        // By reference: those whom it is handed on to would each make room for it.
+        self.budget.spend(&self.engine, pin!(answer)).await
     }
 
     /// The markers that are known to be the entry's before it is read.
@@ -278,12 +280,17 @@ impl Engine {
 
     fn questions(&self, markers: &[Arc<Marker>]) -> Vec<Question> {
         let told = self.local().is_told();
-        // Many entries have one marker.
-        let mut asked = HashSet::new();
-        let once = markers
+        let mut questions: Vec<_> = markers
             .iter()
-            .filter(|marker| asked.insert(Arc::as_ptr(marker)));
-        once.filter_map(|marker| marker.question(told)).collect()
+            .filter_map(|marker| marker.question(told))
+            .collect();
+        // Many entries have one marker. Mostly all are known, and nothing is left
+        // to compare.
+        if questions.len() > 1 {
+            let mut asked = HashSet::new();
+            questions.retain(|question| asked.insert(question.key().to_owned()));
+        }
+        questions
     }
 
     /// Takes what the store says of markers.

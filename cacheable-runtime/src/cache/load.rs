@@ -343,7 +343,7 @@ impl Load {
     /// start again. Without a lease, since the store is away, they share what
     /// is there unless this process has removed it meanwhile.
     pub(crate) async fn share(mut self: Box<Self>, share: Share<'_>) {
-        let Some(leader) = self.leader.take() else {
+        let Some(mut leader) = self.leader.take() else {
             return;
         };
         // Nobody joins from here on, so nobody comes after an invalidation

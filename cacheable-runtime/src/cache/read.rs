@@ -1,5 +1,6 @@
 //! From a call to what the cache has, on one screen.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tracing::Instrument as _;
@@ -52,7 +53,8 @@ impl Cached {
             outcome = tracing::field::Empty
         );
         let (deadline, counters) = (self.deadline, Arc::clone(&self.counters));
-        let found = self.find(value, tagged).instrument(span);
+        // It is large, and stays where it is.
+        let found = pin!(self.find(value, tagged).instrument(span));
         let Some(deadline) = deadline else {
             return found.await;
         };
@@ -225,7 +227,7 @@ impl Cached {
                     None => return Ok(Asked::Leased(None)),
                 },
             };
-            let over = match self.examine(value, &present).await? {
+            let over = match self.examine(value, &present, &markers).await? {
                 Seen::Value(seen) => match self.weigh(leader, seen, ticket, present).await? {
                     Some(asked) => return Ok(asked),
                     // Another value has taken its place.
@@ -308,7 +310,9 @@ impl Cached {
             stamp: header.tag_stamp,
             markers: markers.clone(),
         };
-        self.keep_here(landing.clone(), &header, bytes.len(), markers, ticket);
+        if self.local_key.is_some() {
+            self.keep_here(landing.clone(), &header, bytes.len(), markers, ticket);
+        }
         if matches!(phase, Phase::Early | Phase::Stale)
             && let Bid::Won(claim) = self.bid(header.serial).await
         {

@@ -8,6 +8,7 @@ use redis::io::tcp::{TcpSettings, socket2};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use super::sentinel::{self, Sentinels};
+use super::stream::Tls;
 use crate::error::{Error, ErrorKind};
 
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct Address {
     shown: String,
     /// Who knows where the server is.
     sentinels: Option<Arc<Sentinels>>,
+    /// What it is reached by, if the address asks for it and it is known.
+    tls: Option<Tls>,
 }
 
 /// What was asked for.
@@ -33,6 +36,29 @@ const EXAMPLE: &str = "redis://:password@host:6379/0";
 const CLUSTER_EXAMPLE: &str = "redis+cluster://:password@host:6379,another:6379";
 
 impl Server {
+    /// Prepares what the address needs beside itself. `ca`: certificates as PEM,
+    /// for servers that those of the system do not vouch for.
+    pub(crate) fn secure(&mut self, ca: Option<&[u8]>) -> Result<(), Error> {
+        let addresses = match self {
+            Self::One(address) => std::slice::from_mut(&mut **address),
+            Self::Cluster(seeds) => &mut seeds[..],
+        };
+        if !addresses.iter().any(Address::is_secure) {
+            return match ca {
+                Some(_) => Err(Error::new(
+                    ErrorKind::Configuration,
+                    "certificates are named, and the address does not ask for TLS: write rediss://",
+                )),
+                None => Ok(()),
+            };
+        }
+        let tls = Tls::new(ca)?;
+        for address in addresses {
+            address.secure(&tls);
+        }
+        Ok(())
+    }
+
     /// Reads a URL. `setting` is what it is called in errors.
     pub(crate) fn parse(setting: &str, url: &str) -> Result<Self, Error> {
         let Some((scheme, rest)) = url.split_once("://") else {
@@ -117,6 +143,15 @@ impl Address {
                 )));
             }
         }
+        // The client reads the other form alone, unless it does the rest, too.
+        let secure = matches!(scheme, "rediss" | "valkeys");
+        if secure && rest.contains('#') {
+            return Err(wrong(
+                "nothing comes after a `#`: the server's name is checked in any case; in a password write `#` as %23".to_owned(),
+            ));
+        }
+        let plain = secure.then(|| format!("redis://{rest}"));
+        let url = plain.as_deref().unwrap_or(url);
         let info = url.into_connection_info().map_err(|error| {
             // The client's own words are fixed ones here; its detail may not be.
             wrong(match error.to_string() {
@@ -139,10 +174,12 @@ impl Address {
         let tcp = TcpSettings::default()
             .set_nodelay(true)
             .set_keepalive(keepalive);
+        let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
         Ok(Self {
-            info: info.set_redis_settings(redis).set_tcp_settings(tcp),
+            info: if secure { over_tls(info) } else { info },
             shown: shown(scheme, rest),
             sentinels: None,
+            tls: None,
         })
     }
 
@@ -203,6 +240,21 @@ impl Address {
         &self.info
     }
 
+    fn is_secure(&self) -> bool {
+        matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    fn secure(&mut self, tls: &Tls) {
+        if let Some(sentinels) = self.sentinels.as_mut().and_then(Arc::get_mut) {
+            sentinels.secure(tls);
+        }
+        self.tls = Some(tls.clone());
+    }
+
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     /// Without user, password and query.
     pub(super) fn shown(&self) -> &str {
         &self.shown
@@ -233,6 +285,7 @@ impl Address {
             info: self.at(host, port),
             shown,
             sentinels: None,
+            tls: self.tls.clone(),
         }
     }
 
@@ -264,6 +317,18 @@ fn shown_scheme(scheme: &str) -> &str {
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte == b'+');
     if plausible { scheme } else { "…" }
+}
+
+fn over_tls(info: ConnectionInfo) -> ConnectionInfo {
+    let ConnectionAddr::Tcp(host, port) = info.addr().clone() else {
+        return info;
+    };
+    info.set_addr(ConnectionAddr::TcpTls {
+        host,
+        port,
+        insecure: false,
+        tls_params: None,
+    })
 }
 
 fn shown(scheme: &str, rest: &str) -> String {
@@ -339,6 +404,10 @@ mod tests {
         refused("rediss+cluster://:hunter2@host", "feature `tls`");
         #[cfg(not(feature = "tls"))]
         refused("rediss://:hunter2@host", "feature `tls`");
+        #[cfg(feature = "tls")]
+        refused("rediss://:hunter2@host/#insecure", "checked in any case");
+        #[cfg(feature = "tls")]
+        refused("rediss://:hun#ter2@host", "write `#` as %23");
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Link {
         let connect = shared.timeouts.connect;
         let attempt = async {
             let at = self.address().locate(connect).await?;
-            let opened = Connection::open(&at, config).await;
+            let opened = Connection::open(&at, self.address().tls(), config).await;
             opened.map_err(|error| shared.translate(&error))
         };
         let connection = timeout(connect, attempt).await.map_err(|_| {

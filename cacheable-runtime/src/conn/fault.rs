@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind as RedisKind, RedisError};
 
+use super::stream::sentence;
 use crate::error::{Error, ErrorKind};
 
 pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error {
@@ -22,6 +23,9 @@ pub(super) fn translate(error: &RedisError, command_timeout: Duration) -> Error 
             _ => ErrorKind::Server,
         };
         return Error::new(kind, advice);
+    }
+    if let Some(why) = sentence(error) {
+        return Error::new(ErrorKind::Unavailable, why.to_owned());
     }
     if error.is_connection_refusal() {
         return Error::new(ErrorKind::Unavailable, "the server refuses connections");

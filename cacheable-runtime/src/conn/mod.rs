@@ -37,7 +37,7 @@ pub(crate) use lua::Lua;
 use lua::Named;
 pub(crate) use routes::{Group, Leg, Routes};
 pub(crate) use slots::{slot, tag};
-use stream::Connection;
+use stream::{Bytes, Connection, Reads};
 
 /// One supervised pair of connections to one server.
 ///
@@ -82,6 +82,8 @@ pub(crate) struct Greeting {
 #[derive(Clone)]
 struct Pair {
     reads: Connection,
+    /// Over the same.
+    values: Arc<Reads>,
     removals: Connection,
     /// The server reads `#!lua`.
     modern: bool,
@@ -187,13 +189,14 @@ impl Link {
 
     /// Looks at the pair of connections, if it can be used now.
     fn look<T>(&self, look: impl FnOnce(&Pair) -> T) -> Result<T, Error> {
-        if self.live.has_changed().is_err() && !matches!(&*self.live.borrow(), State::Closed) {
+        let state = self.live.borrow();
+        if self.live.has_changed().is_err() && !matches!(&*state, State::Closed) {
             return Err(Error::new(
                 ErrorKind::ShutDown,
                 "the Tokio runtime that the cache was built in has ended",
             ));
         }
-        match &*self.live.borrow() {
+        match &*state {
             State::Up(_) if self.shared.breaker.is_open() => Err(Error::new(
                 ErrorKind::Unavailable,
                 "the server does not answer in time, so it is left alone until it does",
@@ -218,6 +221,16 @@ impl Link {
     ) -> Result<T, Error> {
         let connection = self.look(|pair| pair.on(lane))?;
         self.take(connection.ask(command).await)
+    }
+
+    /// What is under a key; asked for together with what others want.
+    pub(crate) async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        if self.shared.cluster.is_some() {
+            // One command takes keys of one slot alone.
+            return self.query(Lane::Reads, redis::cmd("GET").arg(key)).await;
+        }
+        let values = self.look(|pair| Arc::clone(&pair.values))?;
+        self.take(values.get(key).await)
     }
 
     /// Sends commands in one piece. `Err` if any fails.

@@ -222,6 +222,10 @@ impl Leg {
         answer
     }
 
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.watched(self.link.get(key)).await
+    }
+
     pub(crate) async fn query<T: FromRedisValue>(
         &self,
         lane: Lane,

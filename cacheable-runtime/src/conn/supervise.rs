@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::address::Address;
 use super::fault::{code, is_elsewhere};
-use super::stream::Connection;
+use super::stream::{Connection, Reads};
 use super::{Named, Pair, Shared, State, load_scripts};
 use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
@@ -160,6 +160,7 @@ impl Supervisor {
         self.shared.listener.connected(follows);
         self.shared.listener.heard(asked);
         Ok(Pair {
+            values: Reads::new(reads.clone()),
             reads,
             removals,
             modern,
@@ -193,7 +194,7 @@ impl Supervisor {
                 }
                 Ok::<_, redis::aio::SendError>(())
             });
-        Connection::open(at, config).await
+        Connection::open(at, self.address.tls(), config).await
     }
 
     /// Has the server tell of changes. `false`: it cannot.

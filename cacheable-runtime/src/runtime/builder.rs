@@ -47,6 +47,8 @@ pub const MIB: u64 = 1024 * 1024;
 pub struct Builder {
     /// The address, and what it is called in errors.
     redis: Option<(&'static str, String)>,
+    /// Certificates as PEM.
+    ca: Option<Vec<u8>>,
     namespace: Option<String>,
     connect_timeout: Duration,
     command_timeout: Duration,
@@ -65,6 +67,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             redis: None,
+            ca: None,
             namespace: None,
             connect_timeout: Duration::from_secs(5),
             command_timeout: Duration::from_secs(5),
@@ -111,6 +114,7 @@ impl Builder {
         if let Some(url) = environment.url {
             builder.redis = Some((crate::config::variable::URL, url));
         }
+        builder.ca = environment.ca;
         if let Some(timeout) = environment.connect_timeout {
             builder = builder.connect_timeout(timeout);
         }
@@ -147,6 +151,25 @@ impl Builder {
     /// Default: the embedded store.
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.redis = Some(("the address given to `redis(…)`", url.into()));
+        self
+    }
+
+    /// The certificates, as PEM, of which one has to vouch for a server that is
+    /// reached by TLS. Its name is checked in any case.
+    ///
+    /// Default: `REDIS_CA_FILE` where the variables are read, else those that the
+    /// system trusts.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ca = std::fs::read("/etc/redis/ca.crt")?;
+    /// let builder = cacheable_runtime::Runtime::builder();
+    /// let runtime = builder.redis("rediss://:password@host").redis_ca(ca).build().await?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn redis_ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.ca = Some(pem.into());
         self
     }
 
@@ -333,7 +356,8 @@ impl Builder {
 
     #[cfg(feature = "redis")]
     async fn build_redis(self, setting: &'static str, url: &str) -> Result<Runtime, Error> {
-        let server = Server::parse(setting, url)?;
+        let mut server = Server::parse(setting, url)?;
+        server.secure(self.ca.as_deref())?;
         let timeouts = Timeouts {
             connect: self.connect_timeout,
             command: self.command_timeout,

@@ -63,6 +63,7 @@ impl Runtime {
     /// | `REDIS_CONNECTION_TIMEOUT` | milliseconds to connect in | 5000 |
     /// | `REDIS_COMMAND_TIMEOUT` | milliseconds to answer in | 5000 |
     /// | `REDIS_POOL_SIZE` | the most connections this process may open | 10 |
+    /// | `REDIS_CA_FILE` | certificates as PEM, of which one vouches for a server reached by TLS | those of the system |
     ///
     /// It starts when the server is away, and uses it as soon as it is there.
     ///

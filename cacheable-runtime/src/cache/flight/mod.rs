@@ -239,6 +239,7 @@ impl Flights {
             flight,
             lease: None,
             left: false,
+            closed: false,
         }
     }
 
@@ -355,6 +356,8 @@ pub(crate) struct Leader {
     /// flight.
     pub(crate) lease: Option<Lease>,
     left: bool,
+    /// It is not in the map any more.
+    closed: bool,
 }
 
 impl Leader {
@@ -380,8 +383,10 @@ impl Leader {
     }
 
     /// Nobody joins from here on.
-    pub(crate) fn close(&self) {
-        self.flights.close(&self.flight);
+    pub(crate) fn close(&mut self) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.flights.close(&self.flight);
+        }
     }
 
     /// From here on the body runs.
@@ -410,14 +415,14 @@ impl Leader {
         self.left = true;
         // Out of the map first: a caller that comes now must not find a
         // flight that has ended.
-        self.flights.close(&self.flight);
+        self.close();
         self.flight.end(Phase::Landed(landing));
     }
 
     /// Ends the flight with nothing to share; everyone starts again.
     pub(crate) fn disperse(mut self) {
         self.left = true;
-        self.flights.close(&self.flight);
+        self.close();
         self.flight.end(Phase::Dispersed);
     }
 

@@ -69,6 +69,7 @@ impl Waiter<'_> {
                             flight: Arc::clone(flight),
                             lease: state.left_behind.take(),
                             left: false,
+                            closed: false,
                         };
                         leader.show_life();
                         return Boarded::Lead(leader);

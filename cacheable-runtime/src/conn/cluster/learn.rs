@@ -75,7 +75,7 @@ async fn ask_stranger(address: Address, timeouts: Timeouts) -> Result<SlotMap, E
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(Some(timeouts.command));
-        let connection = Connection::open(address.info(), config).await?;
+        let connection = Connection::open(address.info(), address.tls(), config).await?;
         connection.ask(cmd("CLUSTER").arg("SLOTS")).await
     };
     let answer = match timeout(timeouts.connect, ask).await {

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{timeout, timeout_at};
 
 use super::fault::code;
-use super::stream::Connection;
+use super::stream::{Connection, Tls, sentence};
 use crate::error::{Error, ErrorKind};
 use crate::sync::lock;
 pub(super) use url::parse;
@@ -37,6 +37,7 @@ pub(super) struct Sentinels {
 
 struct Sentinel {
     info: ConnectionInfo,
+    tls: Option<Tls>,
     /// Taken out by who asks, and put back after the answer.
     connection: Mutex<Option<Connection>>,
 }
@@ -84,6 +85,7 @@ impl Sentinels {
     fn new(service: String, sentinels: Vec<ConnectionInfo>) -> Self {
         let sentinel = |info| Sentinel {
             info,
+            tls: None,
             connection: Mutex::default(),
         };
         Self {
@@ -91,6 +93,12 @@ impl Sentinels {
             asked: sentinels.into_iter().map(sentinel).collect(),
             known: watch::channel(None).0,
             closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn secure(&mut self, tls: &Tls) {
+        for sentinel in &mut self.asked {
+            sentinel.tls = Some(tls.clone());
         }
     }
 
@@ -283,7 +291,7 @@ impl Sentinel {
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(None)
                 .set_response_timeout(Some(patience));
-            let mut connection = Connection::open(&self.info, config).await?;
+            let mut connection = Connection::open(&self.info, self.tls.as_ref(), config).await?;
             let answers = exchange(&mut connection, service).await?;
             RedisResult::Ok((connection, answers))
         };
@@ -345,6 +353,9 @@ fn epoch(about: &Value) -> Option<u64> {
 }
 
 fn silence(error: &RedisError) -> Silence {
+    if let Some(why) = sentence(error) {
+        return Silence::Refused(Error::new(ErrorKind::Unavailable, why.to_owned()));
+    }
     let why = match code(error) {
         _ if error.kind() == RedisKind::AuthenticationFailed => WRONG,
         Some("WRONGPASS") => WRONG,

@@ -1,12 +1,19 @@
 //! A connection to one server: opened here, whatever it is for.
 //!
 //! The client is handed a stream of ours, so that commands of many tasks leave
-//! in one write; see [`gather`].
+//! in one write; see [`gather`]. Values that many ask for at once are fetched
+//! together; see [`reads`].
 
 mod gather;
+mod reads;
 mod socket;
 #[cfg(test)]
 mod tests;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +27,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 
 use gather::Gather;
+pub(super) use reads::{Bytes, Reads};
+pub(super) use tls::{Tls, sentence};
 
 /// One connection that many use at once. It ends with its last clone.
 #[derive(Clone)]
@@ -57,12 +66,14 @@ const QUEUE: usize = 1024;
 const BATCH: usize = 64 * 1024;
 
 impl Connection {
-    /// Connects. How long that may take is the caller's to say.
+    /// Connects. How long that may take is the caller's to say. `tls`: for an
+    /// address that asks for it.
     pub(super) async fn open(
         at: &ConnectionInfo,
+        tls: Option<&Tls>,
         config: AsyncConnectionConfig,
     ) -> RedisResult<Self> {
-        let socket = socket::connect(at).await?;
+        let socket = socket::connect(at, tls).await?;
         let gathered = |under_way| Gather::new(socket, under_way);
         Self::over(gathered, at.redis_settings(), config).await
     }

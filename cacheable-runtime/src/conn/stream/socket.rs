@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
+use super::Tls;
+
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Send> Duplex for S {}
@@ -18,7 +20,15 @@ impl<S: AsyncRead + AsyncWrite + Send> Duplex for S {}
 /// of the system behind it.
 pub(super) type Socket = Pin<Box<dyn Duplex>>;
 
-pub(super) async fn connect(at: &ConnectionInfo) -> RedisResult<Socket> {
+/// `tls`: for an address that asks for it.
+pub(super) async fn connect(at: &ConnectionInfo, tls: Option<&Tls>) -> RedisResult<Socket> {
+    #[cfg(feature = "tls")]
+    if let (ConnectionAddr::TcpTls { host, port, .. }, Some(tls)) = (at.addr(), tls) {
+        let stream = tcp(host, *port, at.tcp_settings()).await?;
+        return Ok(Box::pin(tls.connect(host, stream).await?));
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = tls;
     match at.addr() {
         ConnectionAddr::Tcp(host, port) => Ok(Box::pin(tcp(host, *port, at.tcp_settings()).await?)),
         #[cfg(unix)]

@@ -128,7 +128,7 @@ async fn connect(
     let attempt = async {
         let at = hub.address.locate(patience).await?;
         let stream = tokio::select! {
-            stream = Connection::open(&at, config) => stream,
+            stream = Connection::open(&at, hub.address.tls(), config) => stream,
             error = hub.address.left(&at) => return Err(error),
         };
         let stream = stream.map_err(|error| translate(&error, shared.timeouts.command))?;

@@ -207,7 +207,7 @@ impl Sky {
         same
     }
 
-    fn share(&self, leader: Leader, one: One<'_>, version: u64, stamp: u64, filled: bool) {
+    fn share(&self, mut leader: Leader, one: One<'_>, version: u64, stamp: u64, filled: bool) {
         drop(one);
         if !filled {
             return leader.disperse();

@@ -1,5 +1,8 @@
 //! A connection whose other end is in the test's hands.
 
+mod peer;
+mod reads;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,12 +11,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisResult, cmd};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Connection;
 use super::gather::Gather;
+use peer::Peer;
 
 /// No test waits for so long unless something is stuck: time is virtual where
 /// everything is.
@@ -118,83 +122,6 @@ async fn gathered(room: usize) -> (Connection, Peer) {
     let (near, far) = tokio::io::duplex(room);
     let connection = over(|under_way| Gather::new(near, under_way)).await;
     (connection, Peer::new(far))
-}
-
-/// The server, which does what it is told.
-struct Peer {
-    stream: DuplexStream,
-    read: Vec<u8>,
-}
-
-impl Peer {
-    fn new(stream: DuplexStream) -> Self {
-        Self {
-            stream,
-            read: Vec::new(),
-        }
-    }
-
-    /// The arguments of the next command; `None` at the end of the stream.
-    async fn next(&mut self) -> Option<Vec<Vec<u8>>> {
-        let count = self.number(b'*').await?;
-        let mut arguments = Vec::with_capacity(count);
-        for _ in 0..count {
-            let length = self.number(b'$').await?;
-            let mut argument = self.take(length + 2).await?;
-            argument.truncate(length);
-            arguments.push(argument);
-        }
-        Some(arguments)
-    }
-
-    async fn number(&mut self, sign: u8) -> Option<usize> {
-        let end = loop {
-            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
-                break end;
-            }
-            self.more().await?;
-        };
-        let line = self.take(end + 1).await?;
-        assert_eq!(line[0], sign, "commands arrive whole and in order");
-        let digits = std::str::from_utf8(&line[1..end - 1]).unwrap();
-        Some(digits.parse().unwrap())
-    }
-
-    async fn take(&mut self, length: usize) -> Option<Vec<u8>> {
-        while self.read.len() < length {
-            self.more().await?;
-        }
-        Some(self.read.drain(..length).collect())
-    }
-
-    async fn more(&mut self) -> Option<()> {
-        let read = self.stream.read_buf(&mut self.read).await.unwrap();
-        (read > 0).then_some(())
-    }
-
-    async fn answer(&mut self, bytes: &[u8]) {
-        let head = format!("${}\r\n", bytes.len());
-        self.stream.write_all(head.as_bytes()).await.unwrap();
-        self.stream.write_all(bytes).await.unwrap();
-        self.stream.write_all(b"\r\n").await.unwrap();
-    }
-
-    /// Answers so many commands, each with what it has asked for.
-    async fn echo(&mut self, commands: usize) {
-        for _ in 0..commands {
-            let command = self.next().await.expect("there is a command more");
-            self.answer(&command[1]).await;
-        }
-    }
-
-    /// Answers everything until the other side has gone.
-    fn serve(mut self) -> tokio::task::JoinHandle<()> {
-        tokio::spawn(async move {
-            while let Some(command) = self.next().await {
-                self.answer(&command[1]).await;
-            }
-        })
-    }
 }
 
 async fn get(connection: &Connection, key: impl Into<Vec<u8>>) -> RedisResult<Vec<u8>> {

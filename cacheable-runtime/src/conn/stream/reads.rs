@@ -1,0 +1,236 @@
+//! Values that many ask for at once, fetched together.
+//!
+//! A call that is alone sends its `GET`, at once. Those that come while it, or
+//! others, are under way are gathered for one turn of the scheduler and leave as
+//! one `MGET`: there is one command to write, to carry out and to read, where
+//! there were as many as calls. The server follows the keys of an `MGET` as it
+//! follows that of a `GET`, and its answer has the same place in the order of
+//! the wire. Whoever asks has taken its ticket before, so it does not matter
+//! how late the question leaves.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use redis::{Cmd, RedisError, RedisResult, Value, cmd};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+
+use super::super::fault::code;
+use super::Connection;
+use crate::sync::{BoxFuture, lock};
+
+pub(in crate::conn) type Bytes = Option<Vec<u8>>;
+
+/// The values that are asked for over one connection.
+pub(in crate::conn) struct Reads {
+    connection: Connection,
+    /// Where the connection lives: callers may be elsewhere.
+    runtime: Handle,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Calls that are alone, and have not ended.
+    alone: usize,
+    /// Batches that are being gathered or are on their way.
+    batches: usize,
+    /// One of them takes what is asked for now, at its next turn.
+    gathers: bool,
+    asked: VecDeque<Batch>,
+    /// This user may not ask for several keys in one command.
+    one_by_one: bool,
+}
+
+struct Batch {
+    question: Cmd,
+    callers: Vec<oneshot::Sender<RedisResult<Bytes>>>,
+}
+
+/// Keys of one command: the server carries it out in one piece, for tens of
+/// microseconds.
+pub(super) const LARGEST: usize = 128;
+
+/// Batches that are under way at once. What comes then waits for one of them,
+/// and makes the next ones larger.
+const AT_ONCE: usize = 4;
+
+impl Reads {
+    pub(in crate::conn) fn new(connection: Connection) -> Arc<Self> {
+        Arc::new(Self {
+            connection,
+            runtime: Handle::current(),
+            queue: Mutex::default(),
+        })
+    }
+
+    /// What is under a key.
+    pub(in crate::conn) async fn get(self: &Arc<Self>, key: &str) -> RedisResult<Bytes> {
+        let (answer, begins) = {
+            let mut queue = lock(&self.queue);
+            if queue.is_idle() || queue.one_by_one {
+                queue.alone += 1;
+                (None, false)
+            } else {
+                (Some(queue.ask(key)), queue.begins())
+            }
+        };
+        if begins {
+            self.begin();
+        }
+        match answer {
+            None => {
+                let _alone = Alone(self);
+                // Apart, so that those who wait for an answer alone are small.
+                Box::pin(self.connection.clone().ask(cmd("GET").arg(key))).await
+            }
+            Some(answer) => answer.await.unwrap_or_else(|_| Err(gone())),
+        }
+    }
+
+    /// Not under the lock: where the runtime has ended, the guard is dropped at
+    /// once.
+    fn begin(self: &Arc<Self>) {
+        let under_way = UnderWay(Some(Arc::clone(self)));
+        let carried: BoxFuture<'static, ()> = Box::pin(carry(under_way));
+        self.runtime.spawn(carried);
+    }
+
+    async fn exchange(&self, batch: Batch) {
+        let Batch { question, callers } = batch;
+        let answer = self.connection.clone().ask::<Value>(&question).await;
+        let values = match answer {
+            Ok(Value::Array(values)) if values.len() == callers.len() => values,
+            Ok(_) => return,
+            Err(error) if code(&error) == Some("NOPERM") => {
+                // Its keys, or the command, are not all allowed. Which are is
+                // found out one by one, from now on.
+                lock(&self.queue).one_by_one = true;
+                return self.exchange_one_by_one(&question, callers).await;
+            }
+            Err(error) => return tell_all(callers, &error),
+        };
+        for (caller, value) in callers.into_iter().zip(values) {
+            // Who has gone away needs no answer.
+            drop(caller.send(redis::from_redis_value(value).map_err(RedisError::from)));
+        }
+    }
+
+    async fn exchange_one_by_one(
+        &self,
+        question: &Cmd,
+        callers: Vec<oneshot::Sender<RedisResult<Bytes>>>,
+    ) {
+        let keys = question.args_iter().skip(1);
+        for (key, caller) in keys.zip(callers) {
+            let redis::Arg::Simple(key) = key else {
+                continue;
+            };
+            let answer = self.connection.clone().ask(cmd("GET").arg(key)).await;
+            drop(caller.send(answer));
+        }
+    }
+}
+
+/// Sends what is asked for until nothing is.
+async fn carry(mut under_way: UnderWay) {
+    while let Some(reads) = under_way.0.clone() {
+        // Whoever can ask now does so, also those who were just answered.
+        yield_now().await;
+        let (batch, begins) = {
+            let mut queue = lock(&reads.queue);
+            let batch = queue.take();
+            if batch.is_none() {
+                // Under the lock under which there was nothing.
+                queue.batches -= 1;
+                under_way.0 = None;
+            }
+            (batch, !queue.asked.is_empty() && queue.begins())
+        };
+        if begins {
+            reads.begin();
+        }
+        if let Some(batch) = batch {
+            reads.exchange(batch).await;
+            lock(&reads.queue).gathers = true;
+        }
+    }
+}
+
+fn tell_all(callers: Vec<oneshot::Sender<RedisResult<Bytes>>>, error: &RedisError) {
+    for caller in callers {
+        drop(caller.send(Err(error.clone())));
+    }
+}
+
+/// Nobody carries the question any more.
+fn gone() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()
+}
+
+impl Queue {
+    fn is_idle(&self) -> bool {
+        self.alone == 0 && self.batches == 0
+    }
+
+    fn ask(&mut self, key: &str) -> oneshot::Receiver<RedisResult<Bytes>> {
+        let (tell, answer) = oneshot::channel();
+        if self.asked.back().is_none_or(Batch::is_full) {
+            self.asked.push_back(Batch {
+                question: cmd("MGET"),
+                callers: Vec::new(),
+            });
+        }
+        let batch = self.asked.back_mut().expect("it was just put there");
+        batch.question.arg(key);
+        batch.callers.push(tell);
+        answer
+    }
+
+    /// Whether one more batch is to be begun, which is then counted.
+    fn begins(&mut self) -> bool {
+        let begins = !self.gathers && self.batches < AT_ONCE;
+        if begins {
+            self.batches += 1;
+            self.gathers = true;
+        }
+        begins
+    }
+
+    fn take(&mut self) -> Option<Batch> {
+        self.gathers = false;
+        self.asked.pop_front()
+    }
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.callers.len() >= LARGEST
+    }
+}
+
+struct Alone<'a>(&'a Reads);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.queue).alone -= 1;
+    }
+}
+
+/// One of the batches that are counted; `None` when it is not any more.
+struct UnderWay(Option<Arc<Reads>>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        // Only where the runtime has ended in the middle.
+        let Some(reads) = self.0.take() else { return };
+        let mut queue = lock(&reads.queue);
+        queue.batches -= 1;
+        queue.gathers = false;
+        // Nobody would come for them.
+        let left = std::mem::take(&mut queue.asked);
+        drop(queue);
+        drop(left);
+    }
+}
