@@ -6,6 +6,7 @@ use cacheable_runtime::{Error, Runtime};
 use cacheable_tests::{RedisServer, free_port};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::service::{PATIENCE, Service, level_two};
 
@@ -74,12 +75,12 @@ impl Secured {
     }
 
     fn url(&self) -> String {
-        self.url_at(self.port)
+        url(self.port)
     }
+}
 
-    fn url_at(&self, port: u16) -> String {
-        format!("rediss://me:{PASSWORD}@localhost:{port}")
-    }
+fn url(port: u16) -> String {
+    format!("rediss://me:{PASSWORD}@localhost:{port}")
 }
 
 async fn refused(url: &str, ca: &Ca) -> String {
@@ -136,10 +137,20 @@ async fn a_server_of_another_name_is_refused() {
 
 #[tokio::test]
 async fn a_server_that_does_not_speak_it_is_refused() {
-    let ca = Ca::new();
-    let secured = Secured::start(&ca, "localhost");
-    let said = refused(&secured.url_at(secured.server.port()), &ca).await;
+    // What servers say to a greeting that they do not understand.
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = plain.local_addr().unwrap().port();
+    let answers = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = plain.accept().await.unwrap();
+            stream.write_all(b"-ERR Protocol error\r\n").await.unwrap();
+            // Until the other side has heard it.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    let said = refused(&url(port), &Ca::new()).await;
     assert!(said.contains("does not speak TLS"), "{said}");
+    answers.abort();
 }
 
 #[tokio::test]

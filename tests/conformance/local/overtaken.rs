@@ -29,10 +29,10 @@ async fn an_answer_that_comes_after_its_push_is_not_kept() {
     let mut version = 1;
     for way in ["key", "tag", "pattern"] {
         proxy.hold_replies(Of::Tracked);
-        let asked = proxy.seen().command("GET") + 5;
+        let asked = proxy.seen().keys_asked + 5;
         let reads: Vec<_> = (0..5).map(|id| spawn_read(&reader, id)).collect();
         eventually("the server has answered", PATIENCE, async || {
-            proxy.seen().command("GET") >= asked
+            proxy.seen().keys_asked >= asked
         })
         .await;
         let told = proxy.seen().invalidations;

@@ -10,7 +10,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::frames::{Frames, is_invalidation, words};
+use super::frames::{Frames, is_invalidation, keys_asked, words};
 use super::rules::{Pushes, Rules};
 use super::{Shared, lock};
 
@@ -94,6 +94,7 @@ impl Way<'_> {
                     while let Some(frame) = frames.next()? {
                         let words = words(&frame, 3);
                         seen.count(&words);
+                        seen.keys_asked += keys_asked(&frame);
                         if words == ["CLIENT", "TRACKING", "ON"] {
                             self.tracked.store(true, Ordering::Relaxed);
                         }

@@ -88,6 +88,15 @@ pub(super) fn is_invalidation(frame: &[u8]) -> bool {
     frame.starts_with(b">") && frame[end + 1..].starts_with(b"$10\r\ninvalidate\r\n")
 }
 
+/// How many values a request asks for.
+pub(super) fn keys_asked(frame: &[u8]) -> u64 {
+    match words(frame, 1).first().map(String::as_str) {
+        Some("GET") => 1,
+        Some("MGET") => words(frame, usize::MAX).len() as u64 - 1,
+        _ => 0,
+    }
+}
+
 /// The first `most` words of a request.
 pub(super) fn words(frame: &[u8], most: usize) -> Vec<String> {
     let mut lines = frame.split(|&byte| byte == b'\n');

@@ -88,6 +88,8 @@ pub struct Seen {
     /// What clients sent, by name; `CLIENT`, `SCRIPT` and `CONFIG` with their
     /// second word. It counts whether or not it was let through.
     pub commands: BTreeMap<String, u64>,
+    /// Keys whose values clients asked for, by `GET` or with others by `MGET`.
+    pub keys_asked: u64,
     /// From the clients.
     pub bytes_sent: u64,
     /// From the server.

@@ -103,7 +103,8 @@ impl Connection {
     /// Sends one command.
     pub(super) async fn ask<T: FromRedisValue>(mut self, command: &Cmd) -> RedisResult<T> {
         let _under_way = self.line.enter();
-        let answer = self.client.send_packed_command(command).await?;
+        // It is large, and would be so in every future that awaits an answer.
+        let answer = Box::pin(self.client.send_packed_command(command)).await?;
         Ok(redis::from_redis_value(answer.extract_error()?)?)
     }
 

@@ -82,8 +82,7 @@ impl Reads {
         match answer {
             None => {
                 let _alone = Alone(self);
-                // Apart, so that those who wait for an answer alone are small.
-                Box::pin(self.connection.clone().ask(cmd("GET").arg(key))).await
+                self.connection.clone().ask(cmd("GET").arg(key)).await
             }
             Some(answer) => answer.await.unwrap_or_else(|_| Err(gone())),
         }
