@@ -10,6 +10,36 @@ pub(crate) enum Style {
     Cacheable,
 }
 
+impl Style {
+    /// The first is what the others are measured against.
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Cached, Self::Cacheable];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain methods",
+            Self::Cached => "cached, in memory",
+            Self::Cacheable => "#[cacheable]",
+        }
+    }
+
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Cached => "memory",
+            Self::Cacheable => "cacheable",
+        }
+    }
+
+    /// In terms of the crate's manifest.
+    pub(crate) fn dependency(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Cached => "cached = { version = \"4\", features = [\"async\"] }",
+            Self::Cacheable => "cacheable-runtime = { path = \"REPOSITORY/cacheable-runtime\" }",
+        }
+    }
+}
+
 /// How large a program is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
@@ -23,13 +53,13 @@ const SERVICE: usize = 5;
 
 /// The text of `main.rs`. `edit` is written into one body, so that two texts
 /// differ there as after a change by hand.
-pub(crate) fn text(style: Style, size: Size, edit: u32) -> String {
+pub(crate) fn text(style: Style, size: Size, edit: usize) -> String {
     let mut text = String::new();
     write(&mut text, style, size, edit).expect("a string takes everything");
     text
 }
 
-fn write(out: &mut String, style: Style, size: Size, edit: u32) -> std::fmt::Result {
+fn write(out: &mut String, style: Style, size: Size, edit: usize) -> std::fmt::Result {
     out.push_str(HEAD);
     for number in 0..size.types {
         write!(out, "{}", TYPE.replace("NUMBER", &number.to_string()))?;
@@ -37,7 +67,10 @@ fn write(out: &mut String, style: Style, size: Size, edit: u32) -> std::fmt::Res
     let services = size.methods.div_ceil(SERVICE);
     for service in 0..services {
         let methods = service * SERVICE..size.methods.min((service + 1) * SERVICE);
-        writeln!(out, "\npub struct Service{service}(pub &'static str);\n\nimpl Service{service} {{")?;
+        writeln!(
+            out,
+            "\npub struct Service{service}(pub &'static str);\n\nimpl Service{service} {{"
+        )?;
         for method in methods.clone() {
             let value = method % size.types;
             let change = if method == 0 { edit } else { 0 };

@@ -9,8 +9,10 @@ mod hit;
 mod key;
 mod limit;
 mod lock;
+mod memory;
 mod miss;
 mod outage;
+mod removal;
 mod rivals;
 mod service;
 mod session;
@@ -27,6 +29,9 @@ use std::process::ExitCode;
 use benches::{Args, Bench, Machine};
 
 fn main() -> ExitCode {
+    if memory::is_child() {
+        return ExitCode::SUCCESS;
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -55,6 +60,10 @@ fn run() -> Result<(), String> {
     stampede::run(&mut bench, &server);
     stale::run(&mut bench, &server);
     outage::run(&mut bench);
+    removal::whole(&mut bench);
+    removal::pattern(&mut bench);
+    memory::process(&mut bench);
+    memory::server(&mut bench);
     lock::alone(&mut bench, &server);
     lock::handover(&mut bench, &server);
     limit::embedded(&mut bench);

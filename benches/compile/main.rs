@@ -1,0 +1,214 @@
+//! What annotated methods cost to compile, beside plain ones and `cached`; and
+//! what the library itself costs whoever adds it.
+//!
+//! `cargo run --release -p benches --bin compile -- [--quick] [methods|cold]…`
+//!
+//! Programs are written to `target/compile`, each into a workspace of its own
+//! with this repository's lock file, and are built without the network. The
+//! dependencies are built before the clock starts.
+
+mod build;
+mod program;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::{env, fs, io};
+
+use benches::{Table, in_turns, median, nanos};
+use serde_json::{Value, json};
+
+use build::{Built, Crate};
+use program::{Size, Style};
+
+/// With one value type for all methods, and with one for each.
+const SIZES: [Size; 4] = [
+    Size {
+        methods: 10,
+        types: 1,
+    },
+    Size {
+        methods: 100,
+        types: 1,
+    },
+    Size {
+        methods: 10,
+        types: 10,
+    },
+    Size {
+        methods: 100,
+        types: 100,
+    },
+];
+
+/// What a user can ask for beside the default features.
+const FEATURES: [&str; 5] = ["json", "metrics", "tls", "tower", "tower-sessions"];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    let (mut quick, mut parts) = (false, Vec::new());
+    for argument in env::args().skip(1) {
+        match argument.as_str() {
+            "--quick" => quick = true,
+            "methods" | "cold" => parts.push(argument),
+            other => {
+                return Err(io::Error::other(format!(
+                    "`{other}` is no argument: [--quick] [methods|cold]…"
+                )));
+            }
+        }
+    }
+    let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    let mut results = serde_json::Map::new();
+    if wants("methods") {
+        results.insert("methods".to_owned(), methods(if quick { 1 } else { 5 })?);
+    }
+    if wants("cold") {
+        results.insert("cold".to_owned(), cold(quick)?);
+    }
+    let output = build::directory().with_file_name("compile.json");
+    fs::write(&output, format!("{:#}\n", Value::Object(results)))?;
+    println!("every round in {}", output.display());
+    Ok(())
+}
+
+/// One style's builds of one size.
+#[derive(Default)]
+struct Builds {
+    clean: Vec<Built>,
+    incremental: Vec<Built>,
+}
+
+fn methods(rounds: usize) -> io::Result<Value> {
+    let crates: Vec<Crate> = Style::ALL
+        .iter()
+        .map(Crate::of)
+        .collect::<io::Result<_>>()?;
+    let mut table = Table::new(&["", "methods", "types", "clean", "CPU", "again", "CPU"]);
+    let mut figures = Vec::new();
+    // By size, then by style: processor nanoseconds.
+    let mut clean = Vec::new();
+    let mut again = Vec::new();
+    for size in SIZES {
+        let mut seen: Vec<Builds> = crates.iter().map(|_| Builds::default()).collect();
+        for round in 0..rounds {
+            for index in in_turns(crates.len(), round) {
+                let program = &crates[index];
+                let builds = &mut seen[index];
+                program.write(size, 0)?;
+                builds.clean.push(program.build_clean()?);
+                // As after a change by hand.
+                program.write(size, 1 + round)?;
+                builds.incremental.push(program.build()?);
+            }
+        }
+        for (style, builds) in Style::ALL.iter().zip(&seen) {
+            table.row(vec![
+                style.name().to_owned(),
+                size.methods.to_string(),
+                size.types.to_string(),
+                nanos(of(&builds.clean, |built| built.wall)),
+                nanos(of(&builds.clean, |built| built.cpu)),
+                nanos(of(&builds.incremental, |built| built.wall)),
+                nanos(of(&builds.incremental, |built| built.cpu)),
+            ]);
+            let json = |builds: &[Built]| builds.iter().map(Built::json).collect::<Vec<_>>();
+            figures.push(json!({
+                "name": style.name(),
+                "methods": size.methods,
+                "types": size.types,
+                "clean": json(&builds.clean),
+                "incremental": json(&builds.incremental),
+            }));
+        }
+        let cpu = |builds: &Builds| of(&builds.clean, |built| built.cpu);
+        clean.push(seen.iter().map(cpu).collect::<Vec<_>>());
+        let cpu = |builds: &Builds| of(&builds.incremental, |built| built.cpu);
+        again.push(seen.iter().map(cpu).collect::<Vec<_>>());
+    }
+    println!("\nprograms of annotated methods, debug build, dependencies built before\n\n{table}");
+    let mut table = Table::new(&["", "one type", "again", "a type each", "again"]);
+    let mut each = Vec::new();
+    for (index, style) in Style::ALL.iter().enumerate().skip(1) {
+        // Beyond what the plain method costs, from the larger program's
+        // difference to the smaller: what a program costs at all is in neither.
+        let added = |seen: &[Vec<f64>], small: usize| {
+            let methods = (SIZES[small + 1].methods - SIZES[small].methods) as f64;
+            let grows = |style: usize| (seen[small + 1][style] - seen[small][style]) / methods;
+            grows(index) - grows(0)
+        };
+        let added = [
+            added(&clean, 0),
+            added(&again, 0),
+            added(&clean, 2),
+            added(&again, 2),
+        ];
+        let cells = added.iter().map(|&added| nanos(added.max(0.0)));
+        table.row([style.name().to_owned()].into_iter().chain(cells).collect());
+        each.push(json!({ "name": style.name(), "cpu_ns": added }));
+    }
+    println!("processor time that a method adds to a build, clean and after a change\n\n{table}");
+    Ok(json!({ "programs": figures, "each": each }))
+}
+
+fn of(builds: &[Built], figure: impl Fn(&Built) -> std::time::Duration) -> f64 {
+    median(builds.iter().map(|built| figure(built).as_nanos() as f64))
+}
+
+/// What a user builds who adds the library and nothing else.
+fn cold(quick: bool) -> io::Result<Value> {
+    let none =
+        "cacheable-runtime = { path = \"REPOSITORY/cacheable-runtime\", default-features = false }";
+    let feature = |name: &str| {
+        format!(
+            "cacheable-runtime = {{ path = \"REPOSITORY/cacheable-runtime\", features = [\"{name}\"] }}"
+        )
+    };
+    let mut users = vec![
+        ("no default features".to_owned(), none.to_owned()),
+        ("default".to_owned(), feature("default")),
+    ];
+    users.extend(FEATURES.map(|name| (format!("default, {name}"), feature(name))));
+    let mut table = Table::new(&["features", "crates", "cold build", "CPU"]);
+    let mut figures = Vec::new();
+    for (name, dependency) in users {
+        let user = Crate::with("user", &dependency)?;
+        fs::write(user.source(), "fn main() {}\n")?;
+        let crates = user.crates()?;
+        let built = if quick {
+            None
+        } else {
+            Some(user.build_cold()?)
+        };
+        let cell = |time: Option<std::time::Duration>| {
+            time.map_or_else(String::new, |time| nanos(time.as_nanos() as f64))
+        };
+        table.row(vec![
+            name.clone(),
+            crates.to_string(),
+            cell(built.map(|built| built.wall)),
+            cell(built.map(|built| built.cpu)),
+        ]);
+        figures.push(json!({
+            "name": name,
+            "crates": crates,
+            "built": built.as_ref().map(Built::json),
+        }));
+    }
+    println!("\nwhat a user builds who adds the library alone, debug build\n\n{table}");
+    Ok(Value::Array(figures))
+}
+
+/// The repository.
+fn repository() -> &'static Path {
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
+    benches.parent().expect("it is a folder of the repository")
+}
