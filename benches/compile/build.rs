@@ -38,9 +38,9 @@ pub(crate) fn directory() -> PathBuf {
 
 impl Crate {
     /// The crate for one style, its dependencies built.
-    pub(crate) fn of(style: &Style) -> io::Result<Self> {
+    pub(crate) fn of(style: Style) -> io::Result<Self> {
         let mut made = Self::with(style.folder(), style.dependency())?;
-        made.style = *style;
+        made.style = style;
         made.write(
             Size {
                 methods: 1,
@@ -86,7 +86,7 @@ impl Crate {
         let wall = wall.elapsed();
         let cpu = cpu
             .zip(children_cpu())
-            .map(|(before, after)| after - before);
+            .map(|(before, after)| after.saturating_sub(before));
         Ok(Built {
             wall,
             cpu: cpu.unwrap_or(wall),

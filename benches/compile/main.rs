@@ -89,7 +89,7 @@ struct Builds {
 
 fn methods(rounds: usize) -> io::Result<Value> {
     let crates: Vec<Crate> = Style::ALL
-        .iter()
+        .into_iter()
         .map(Crate::of)
         .collect::<io::Result<_>>()?;
     let mut table = Table::new(&["", "methods", "types", "clean", "CPU", "again", "CPU"]);

@@ -121,7 +121,7 @@ fn write(out: &mut String, style: Style, size: Size, edit: usize) -> std::fmt::R
     writeln!(out, "}}")
 }
 
-const HEAD: &str = r#"#![allow(dead_code)]
+const HEAD: &str = r"#![allow(dead_code)]
 
 use std::pin::Pin;
 
@@ -142,10 +142,10 @@ async fn run(calls: Vec<Handler<'_>>) {
         call.await;
     }
 }
-"#;
+";
 
 /// Six fields of the kinds that a row of a database has.
-const TYPE: &str = r#"
+const TYPE: &str = r"
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct ValueNUMBER {
     pub id: u64,
@@ -155,4 +155,4 @@ pub struct ValueNUMBER {
     pub size: u32,
     pub is_active: bool,
 }
-"#;
+";
