@@ -233,8 +233,10 @@ impl Place {
             let builder = Runtime::builder()
                 .redis(server.url())
                 .local_capacity(capacity);
-            // `KEYS` in a large keyspace holds up everybody for longer.
-            let builder = builder.command_timeout(Duration::from_secs(30));
+            // `KEYS` in a large keyspace holds up everybody, and a server that
+            // is given up would be one that removes nothing.
+            let patience = Duration::from_secs(30);
+            let builder = builder.command_timeout(patience).budget(patience);
             let runtime = builder.require_connection().build().await;
             runtime.expect("the server was just started")
         };
@@ -296,7 +298,7 @@ impl Place {
         let start = Instant::now();
         self.remove(way).await;
         let took = start.elapsed();
-        drop(stop);
+        stop.send(()).expect("the reader waits for it");
         let mut gets = reading.await.expect("the reader does not panic");
         gets.sort_unstable();
         Noticed { took, gets }
