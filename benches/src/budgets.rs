@@ -279,6 +279,8 @@ fn all(results: &Results<'_>, bounds: &Bounds) -> Vec<Budget> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::{AtLeast, AtMost, Budget, Check, Limit, Results, table};
@@ -344,7 +346,7 @@ mod tests {
         let bounds = Bounds {
             rustc: String::new(),
             arch: String::new(),
-            hits: Default::default(),
+            hits: BTreeMap::new(),
         };
         let table = table(&json!({}), &bounds).to_string();
         assert!(!table.contains("yes"), "{table}");

@@ -156,6 +156,8 @@ fn picture(family: &str, paths: &BTreeMap<u64, &Value>) -> Option<Plot> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::{Value, json};
 
     use super::{fill, pictures, replaced};
@@ -179,7 +181,7 @@ mod tests {
         Bounds {
             rustc: "rustc 1".to_owned(),
             arch: "x86_64".to_owned(),
-            hits: Default::default(),
+            hits: BTreeMap::new(),
         }
     }
 

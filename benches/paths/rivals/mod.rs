@@ -18,7 +18,7 @@ use crate::source::{ENTRIES, Missing, Project, SOURCE, id_of};
 /// Room for everything that is hit, and for the misses of a while.
 const CAPACITY: usize = 2 * ENTRIES as usize;
 /// Longer than a run.
-const LIFE: Duration = Duration::from_secs(3_600);
+const LIFE: Duration = Duration::from_hours(1);
 
 /// How often the body of a slow function ran, for those whose bodies are functions.
 pub(crate) static CACHED_LOADS: AtomicU64 = AtomicU64::new(0);
