@@ -8,6 +8,7 @@
 
 #[allow(
     dead_code,
+    clippy::unused_async,
     reason = "the methods that are hit are some of those in `paths`"
 )]
 #[path = "../paths/service.rs"]

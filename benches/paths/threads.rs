@@ -21,7 +21,7 @@ const CONTENDERS: [&str; 4] = ["quick_cache get", "moka get", "cached", OURS];
 /// they compare with one.
 pub(crate) fn run(bench: &mut Bench) {
     let cores = thread::available_parallelism().map_or(1, NonZero::get) as u64;
-    let mut threads: Vec<u64> = (0..)
+    let mut threads: Vec<u64> = (0..64)
         .map(|power| 1 << power)
         .take_while(|it| *it < cores)
         .collect();
