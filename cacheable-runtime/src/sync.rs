@@ -6,6 +6,8 @@
 #[cfg(all(test, cacheable_shuttle))]
 pub(crate) mod controlled;
 
+mod chunks;
+
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::{Pin, pin};
@@ -18,11 +20,12 @@ use once_cell::sync::Lazy;
 use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 
+pub(crate) use chunks::Chunks;
 #[cfg(all(test, cacheable_shuttle))]
-pub(crate) use controlled::{AtomicU64, AtomicUsize, Mutex, RwLock, lock, thread_local};
+pub(crate) use controlled::{AtomicU32, AtomicU64, AtomicUsize, Mutex, RwLock, lock, thread_local};
 #[cfg(not(all(test, cacheable_shuttle)))]
 pub(crate) use std::{
-    sync::atomic::{AtomicU64, AtomicUsize},
+    sync::atomic::{AtomicU32, AtomicU64, AtomicUsize},
     sync::{Mutex, RwLock},
     thread_local,
 };

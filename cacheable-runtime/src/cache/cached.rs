@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -22,7 +22,7 @@ use crate::local::{Entry, Marker, Question, Ticket, Times};
 use crate::observe::Counters;
 use crate::policy::{self, Rules};
 use crate::remote::Numbers;
-use crate::sync::random;
+use crate::sync::{BoxFuture, random};
 
 /// Room for most values, in bytes, so that writing one does not grow a buffer
 /// step by step.
@@ -49,6 +49,9 @@ pub(crate) struct Cached {
     pub(crate) budget: Budget,
     /// When its time is up.
     pub(crate) deadline: Option<Instant>,
+    /// The same call once more, for a refresh in the background. Nobody waits
+    /// for this lock: it lets those who only look at the call share it.
+    pub(crate) again: Mutex<Option<BoxFuture<'static, ()>>>,
     /// A shutdown waits for it.
     pub(crate) _busy: Busy,
 }
@@ -178,9 +181,9 @@ impl Cached {
         let now = self.engine.clock().now();
         let local_life = self.rules.local_ttl.map_or(u64::MAX, millis);
         let until = times.hard.min(now.saturating_add(local_life));
-        let counters = Arc::clone(&self.counters);
+        let tally = self.counters.tally(header.stand_in);
         let key = Arc::clone(&self.key);
-        let mut entry = Entry::new(value, size, key, times, until, ticket, counters);
+        let mut entry = Entry::new(value, size, key, times, until, ticket, tally);
         entry.settled = until.min(settled(self.rules.early, &times));
         entry.stale = header.stand_in;
         entry.serial = header.serial;
@@ -191,9 +194,8 @@ impl Cached {
 
     /// Whether level 1 answers with this version of the entry.
     pub(crate) fn is_kept_here(&self, serial: u64) -> bool {
-        let moment = self.engine.clock().moment();
         let local = self.engine.local();
-        let entry = self.local_key.and_then(|key| local.get(key, moment));
+        let entry = self.local_key.and_then(|key| local.get(key));
         entry.is_some_and(|entry| entry.serial == serial)
     }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -31,40 +31,46 @@ use crate::sync::BoxFuture;
 
 /// One call, ready to run.
 #[must_use = "a call does nothing until it is run"]
-pub struct Call {
-    state: State,
-    /// The same call once more, for a refresh in the background.
-    again: Option<BoxFuture<'static, ()>>,
-}
+pub struct Call(State);
 
 enum State {
     /// Only the body is run.
     Direct,
-    /// Level 1 has what to answer with.
-    Hit(Arc<Entry>),
+    /// What level 1 answers with.
+    Hit(Landing),
     Cached(Box<Cached>),
 }
 
 impl Call {
-    pub(crate) fn new<K: Fn(&mut KeyWriter)>(
+    /// Not generic, so that it is compiled once, and with all that it calls.
+    pub(crate) fn new(
         engine: &Engine,
         site: &'static Site,
         closure: &'static str,
-        key: K,
+        key: &dyn Fn(&mut KeyWriter),
     ) -> Self {
         if engine.is_closing() {
             engine.counters(site.label()).bypassed();
             return Self::direct();
         }
         let identity = site.identity(closure);
-        let local_key = engine.local_key(&site.rules, identity, &key);
-        let moment = engine.clock().moment();
-        let local = local_key.and_then(|local_key| engine.local().get(local_key, moment));
-        if let Some(entry) = &local
-            && moment.now < entry.settled
-        {
-            return Self::from(State::Hit(local.expect("it was just looked at")));
+        let local_key = engine.local_key(&site.rules, identity, key);
+        match engine.look(local_key) {
+            Ok(value) => Self::hit(value),
+            Err(aged) => Self::beyond(engine, site, identity, local_key, aged, key),
         }
+    }
+
+    /// A call that level 1 has no answer for.
+    #[cold]
+    fn beyond(
+        engine: &Engine,
+        site: &'static Site,
+        identity: u64,
+        local_key: Option<u128>,
+        local: Option<Arc<Entry>>,
+        key: &dyn Fn(&mut KeyWriter),
+    ) -> Self {
         let counters = engine.counters(site.label());
         match site.text(key) {
             Ok(key) => Self::of(Cached {
@@ -79,6 +85,7 @@ impl Call {
                 local,
                 budget: Budget::new(engine.settings().budget),
                 deadline: None,
+                again: Mutex::default(),
                 _busy: engine.busy(),
                 engine: engine.clone(),
             }),
@@ -90,16 +97,16 @@ impl Call {
     }
 
     pub(crate) fn of(cached: Cached) -> Self {
-        Self::from(State::Cached(Box::new(cached)))
+        Self(State::Cached(Box::new(cached)))
     }
 
-    pub(crate) fn hit(entry: Arc<Entry>) -> Self {
-        Self::from(State::Hit(entry))
+    pub(crate) fn hit(value: Landing) -> Self {
+        Self(State::Hit(value))
     }
 
     /// A call that only runs its body.
     pub(crate) fn direct() -> Self {
-        Self::from(State::Direct)
+        Self(State::Direct)
     }
 
     pub(crate) fn without_runtime() -> Self {
@@ -108,7 +115,7 @@ impl Call {
     }
 
     fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
-        if let State::Cached(call) = &mut self.state {
+        if let State::Cached(call) = &mut self.0 {
             change(&mut call.rules);
         }
         self
@@ -151,13 +158,13 @@ impl Call {
 
     /// A tag that is made of the arguments.
     pub fn tag(mut self, text: impl FnOnce(&mut KeyWriter)) -> Self {
-        if let State::Cached(call) = &mut self.state {
+        if let State::Cached(call) = &mut self.0 {
             match tag(text) {
                 Ok(name) => add(&mut call.tags, name),
                 Err(error) => {
                     call.counters.bypassed();
                     say_no_key(&call.engine, call.label, call.location.path, &error);
-                    self.state = State::Direct;
+                    self.0 = State::Direct;
                 }
             }
         }
@@ -167,8 +174,8 @@ impl Call {
     /// What refreshes the entry in the background: this very call once more,
     /// on owned arguments.
     pub fn refresh(mut self, again: impl FnOnce() -> BoxFuture<'static, ()>) -> Self {
-        if let State::Cached(_) = &self.state {
-            self.again = Some(again());
+        if let State::Cached(call) = &mut self.0 {
+            call.again = Mutex::new(Some(again()));
         }
         self
     }
@@ -257,34 +264,20 @@ impl Call {
     /// The answer that level 1 has; else the call that goes on. Nothing is
     /// awaited and nothing allocated for it: what comes after a miss is behind
     /// a pointer, so that a hit's future is small.
-    #[inline]
+    #[inline(always)]
     fn landed<S: CachedShape>(self) -> Result<S::Return, Cold> {
-        let call = match self.state {
-            State::Hit(entry) => {
-                entry.count_hit();
-                // Only two handles that use one key for two types get what they
-                // cannot return.
-                return restore::<S>(entry.value.clone()).ok_or(Cold {
-                    call: None,
-                    again: None,
-                });
-            }
-            State::Direct => None,
-            State::Cached(call) => Some(call),
-        };
-        Err(Cold {
-            call,
-            again: self.again,
-        })
+        match self.0 {
+            // Only two handles that use one key for two types get what they
+            // cannot return.
+            State::Hit(value) => restore::<S>(value).ok_or(Cold(None)),
+            State::Direct => Err(Cold(None)),
+            State::Cached(call) => Err(Cold(Some(call))),
+        }
     }
 }
 
-/// A call that level 1 has no answer for.
-struct Cold {
-    /// `None`: only the body is run.
-    call: Option<Box<Cached>>,
-    again: Option<BoxFuture<'static, ()>>,
-}
+/// A call that level 1 has no answer for; of nothing, if only the body is run.
+struct Cold(Option<Box<Cached>>);
 
 impl Cold {
     async fn run<S, F, U, G, L>(
@@ -348,11 +341,13 @@ impl Cold {
 
     /// What there is without running the body. With `value` by reference this
     /// is not generic: it is compiled once, and not for each annotated method.
-    async fn look(mut self, value: &'static ValueType, tagged: bool) -> Look {
-        let Some(mut call) = self.call.take() else {
+    async fn look(self, value: &'static ValueType, tagged: bool) -> Look {
+        let Some(mut call) = self.0 else {
             Outcome::Bypass.note();
             return Err(Todo::Run);
         };
+        let again = call.again.get_mut();
+        let again = again.unwrap_or_else(PoisonError::into_inner).take();
         let ready = Instant::now();
         call.deadline = call
             .rules
@@ -363,7 +358,7 @@ impl Cold {
         match call.find_in_time(value, tagged).await {
             Found::Landed(landing) => Ok(landing),
             Found::Nothing(load) => Err(Todo::Load(load, None)),
-            Found::Refresh(load, old) => match self.again {
+            Found::Refresh(load, old) => match again {
                 Some(again) => {
                     refresh_behind(load, again);
                     Ok(old)
@@ -394,12 +389,6 @@ fn answer<S: CachedShape>(look: Look) -> Result<S::Return, Todo> {
     look.and_then(|landing| restore::<S>(landing).ok_or(Todo::Run))
 }
 
-impl From<State> for Call {
-    fn from(state: State) -> Self {
-        Self { state, again: None }
-    }
-}
-
 fn refuse(engine: &Engine, site: &'static Site, error: &Error) {
     engine.counters(site.label()).bypassed();
     say_no_key(engine, site.label(), site.location().path, error);
@@ -419,7 +408,7 @@ fn say_no_key(engine: &Engine, method: &'static str, at: &'static str, error: &E
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let method = match &self.state {
+        let method = match &self.0 {
             State::Cached(call) => Some(call.label),
             State::Direct | State::Hit(_) => None,
         };

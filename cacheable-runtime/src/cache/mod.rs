@@ -43,14 +43,14 @@ use tokio::sync::Notify;
 
 use crate::codec::envelope::{Token, lease_bytes};
 use crate::key::KeyWriter;
-use crate::local::Local;
+use crate::local::{Entry, Local, Look};
 use crate::observe::{Counters, Observe};
 use crate::pattern::Pattern;
 use crate::policy::Rules;
 use crate::remote::{Origin, RemoteStore};
 use crate::sync::random;
 use crate::time::Clock;
-use flight::{Flights, Lease};
+use flight::{Flights, Landing, Lease};
 use repair::Repair;
 
 /// One cache: two levels, the flights above them and the counters beside.
@@ -169,11 +169,12 @@ impl Engine {
 
     /// What level 1 knows the entry of a call by. `None`: it does not keep it,
     /// or an argument cannot be part of a key.
+    #[inline]
     pub(crate) fn local_key(
         &self,
         rules: &Rules,
         identity: u64,
-        key: impl Fn(&mut KeyWriter),
+        key: &dyn Fn(&mut KeyWriter),
     ) -> Option<u128> {
         if !rules.local || !self.settings().keeps_here {
             return None;
@@ -182,6 +183,24 @@ impl Engine {
         let mut writer = KeyWriter::hash([first ^ identity, second]);
         key(&mut writer);
         writer.finish_hash().ok()
+    }
+
+    /// What level 1 answers a call with; else the entry, if there is one that
+    /// something is to be decided about.
+    #[inline]
+    pub(crate) fn look(&self, local_key: Option<u128>) -> Result<Landing, Option<Arc<Entry>>> {
+        let look = local_key.map(|local_key| {
+            let moment = self.clock().moment();
+            self.local().look(local_key, moment)
+        });
+        match look {
+            Some(Look::Settled(value, tally)) => {
+                self.observe().hit(tally);
+                Ok(value)
+            }
+            Some(Look::Aged(entry)) => Err(Some(entry)),
+            Some(Look::Nothing) | None => Err(None),
+        }
     }
 
     pub(crate) fn remote(&self) -> &dyn RemoteStore {

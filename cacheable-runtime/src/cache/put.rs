@@ -57,6 +57,7 @@ impl Put {
                     location: self.location,
                     identity: key.identity,
                     key: engine.full(&text).into(),
+                    again: std::sync::Mutex::default(),
                     _busy: engine.busy(),
                     rules,
                     tags,

@@ -124,6 +124,7 @@ where
 
 /// What the method returns for what the cache has. `None`: it is not of the
 /// method's type.
+#[inline]
 pub(super) fn restore<S: CachedShape>(landing: Landing) -> Option<S::Return> {
     match landing {
         Some(value) => Some(S::restore(value.downcast().ok()?)),

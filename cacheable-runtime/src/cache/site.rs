@@ -46,7 +46,7 @@ pub struct Site {
     pub(crate) rules: Rules,
     start: OnceCell<String>,
     full_label: OnceCell<String>,
-    identity: OnceCell<(&'static str, u64)>,
+    identities: [OnceCell<(&'static str, u64)>; INSTANCES],
 }
 
 impl Site {
@@ -60,7 +60,7 @@ impl Site {
             rules: Rules::new(Duration::ZERO),
             start: OnceCell::new(),
             full_label: OnceCell::new(),
-            identity: OnceCell::new(),
+            identities: [const { OnceCell::new() }; INSTANCES],
         }
     }
 
@@ -149,9 +149,10 @@ impl Site {
     }
 
     /// One call. `key` tells the arguments, which are only borrowed.
+    #[inline]
     pub fn call<K: Fn(&mut KeyWriter)>(&'static self, runtime: Option<&Engine>, key: K) -> Call {
         match runtime {
-            Some(engine) => Call::new(engine, self, type_name::<K>(), key),
+            Some(engine) => Call::new(engine, self, type_name::<K>(), &key),
             None => Call::without_runtime(),
         }
     }
@@ -169,7 +170,7 @@ impl Site {
         MethodKey {
             site: self,
             identity: self.identity(type_name::<K>()),
-            text: self.text(key),
+            text: self.text(&key),
             ttl: None,
             tags: Ok(Vec::new()),
             tagged_by_value: false,
@@ -177,7 +178,7 @@ impl Site {
         }
     }
 
-    pub(crate) fn text<K: Fn(&mut KeyWriter)>(&'static self, key: K) -> Result<String, Error> {
+    pub(crate) fn text(&'static self, key: &dyn Fn(&mut KeyWriter)) -> Result<String, Error> {
         let start = self
             .start
             .get_or_init(|| format!("cache:{}:{}", self.prefix, self.method));
@@ -204,22 +205,37 @@ impl Site {
     /// `closure` is the type name of a closure inside the method or its
     /// companion: it begins with the path of what they belong to, type
     /// arguments included. A generic method shares its static between its
-    /// instances, so the hash is kept with the name that it is of; most
-    /// methods have one.
+    /// instances, so a hash is kept with the name that it is of.
+    #[inline]
     pub(crate) fn identity(&self, closure: &'static str) -> u64 {
-        let &(kept, identity) = self.identity.get_or_init(|| {
-            let identity = hash_identity(owner(closure), self.method);
-            lock(&LOCATIONS).insert(identity, self.location.path);
-            (closure, identity)
-        });
-        // By address: comparing the texts would cost as much as the hash.
-        if std::ptr::eq(kept, closure) {
-            identity
-        } else {
-            hash_identity(owner(closure), self.method)
+        for place in &self.identities {
+            match place.get() {
+                // By address: comparing the texts would cost as much as the hash.
+                Some(&(kept, identity)) if std::ptr::eq(kept, closure) => return identity,
+                Some(_) => {}
+                None => break,
+            }
         }
+        self.new_identity(closure)
+    }
+
+    #[cold]
+    fn new_identity(&self, closure: &'static str) -> u64 {
+        let identity = hash_identity(owner(closure), self.method);
+        lock(&LOCATIONS).insert(identity, self.location.path);
+        for place in &self.identities {
+            let &(kept, _) = place.get_or_init(|| (closure, identity));
+            if std::ptr::eq(kept, closure) {
+                break;
+            }
+        }
+        identity
     }
 }
+
+/// So many instances of a method have their hashes kept. One that the compiler
+/// has put into several places has its name in several, too.
+const INSTANCES: usize = 8;
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

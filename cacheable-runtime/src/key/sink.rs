@@ -283,16 +283,25 @@ impl Hashing {
         self.hasher().write_u128(value);
     }
 
-    #[inline]
     fn text(&mut self, tag: u8, value: &str) {
-        self.tag(tag);
-        self.hasher().write(value.as_bytes());
-        self.end_text();
+        // The hasher gets the same bytes either way, and is faster at few calls.
+        let mut bytes = [0; 64];
+        match bytes.get_mut(..value.len() + 2) {
+            Some([first, text @ .., last]) => {
+                (*first, *last) = (tag, TEXT_END);
+                text.copy_from_slice(value.as_bytes());
+                self.hasher().write(&bytes[..value.len() + 2]);
+            }
+            _ => {
+                self.tag(tag);
+                self.hasher().write(value.as_bytes());
+                self.end_text();
+            }
+        }
     }
 
     fn end_text(&mut self) {
-        // No UTF-8 holds this byte, so it ends a text of unknown length.
-        self.hasher().write_u8(0xff);
+        self.hasher().write_u8(TEXT_END);
     }
 }
 
@@ -302,6 +311,9 @@ impl fmt::Write for Hashing {
         Ok(())
     }
 }
+
+/// No UTF-8 holds this byte, so it ends a text of unknown length.
+const TEXT_END: u8 = 0xff;
 
 mod tag {
     pub(super) const END: u8 = 0;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::MAX_KEY;
-use super::serializer::ValueSerializer;
+use super::serializer::{Failure, ValueSerializer};
 use super::sink::{self, Hashing, Sink};
 use crate::error::{Error, ErrorKind};
 
@@ -54,6 +54,7 @@ impl KeyWriter {
     }
 
     /// Builds a hash; `seed` should be secret, so that nobody can aim for collisions.
+    #[inline]
     pub(crate) fn hash(seed: [u64; 2]) -> Self {
         Self {
             sink: Sink::Hash(Hashing::new(seed)),
@@ -63,10 +64,10 @@ impl KeyWriter {
     }
 
     /// Adds an argument: `:` and its value.
+    #[inline]
     pub fn arg<T: KeyPart + ?Sized>(&mut self, value: &T) -> &mut Self {
-        self.boundary();
-        if let Sink::Text(text) = &mut self.sink {
-            text.push(':');
+        if let Sink::Text(_) = self.sink {
+            self.literal(":");
         }
         self.serialize(value);
         self
@@ -159,17 +160,23 @@ impl KeyWriter {
         }
     }
 
+    #[inline]
     fn serialize<T: Serialize + ?Sized>(&mut self, value: &T) {
         let start = match &self.sink {
             Sink::Text(text) => text.len(),
             Sink::Hash(_) => 0,
         };
         if let Err(failure) = value.serialize(ValueSerializer(&mut self.sink)) {
-            self.failure.get_or_insert(failure.0);
+            self.fail(failure);
         }
         if let Sink::Text(text) = &mut self.sink {
             shorten(text, start);
         }
+    }
+
+    #[cold]
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure.0);
     }
 }
 

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::marker::Marker;
-use super::{Mode, Ticket};
-use crate::observe::{Counters, Outcome};
+use super::marker::{Marker, Markers};
+use super::{Mode, Ticket, Validity};
+use crate::observe::Tally;
 use crate::sync::AtomicU64;
 use crate::time::Millis;
 
@@ -43,17 +43,100 @@ pub(crate) struct Entry {
     /// What removals had happened before its load began.
     pub(crate) stamp: u64,
     pub(crate) markers: Box<[Arc<Marker>]>,
-    pub(crate) counters: Arc<Counters>,
+    /// Where answers from here are counted.
+    pub(crate) tally: Tally,
     /// What it takes of the capacity, in bytes.
-    pub(crate) weight: u32,
+    pub(super) weight: u32,
     /// No refresh is tried before: another process is at it.
     quiet_until: AtomicU64,
     ticket: Ticket,
 }
 
+/// What the map holds of an entry: all that a look-up needs, side by side, so
+/// that a hit meets one place in memory beside the value.
+///
+/// A look-up gets a clone of it, which leaves out the entry itself where a hit
+/// can do without: counting one more reference to it is a write to a place of
+/// its own.
+pub(super) struct Slot {
+    pub(super) value: Option<Shared>,
+    pub(super) settled: Millis,
+    pub(super) validity: Validity,
+    stamp: u64,
+    permit: Permit,
+    pub(super) tally: Tally,
+    /// There in the map; in a clone only if the permit asks for it.
+    entry: Option<Arc<Entry>>,
+}
+
+/// How to tell whether a marker has overtaken an entry.
+#[derive(Clone, Copy)]
+enum Permit {
+    /// It has no markers.
+    Always,
+    /// It has one, of this number.
+    Of(u32),
+    /// By the entry itself.
+    Entry,
+}
+
+impl Slot {
+    pub(super) fn new(entry: Entry) -> Self {
+        let permit = match &*entry.markers {
+            [] => Permit::Always,
+            [marker] => marker.number().map_or(Permit::Entry, Permit::Of),
+            _ => Permit::Entry,
+        };
+        Self {
+            value: entry.value.clone(),
+            settled: entry.settled,
+            validity: entry.ticket.validity,
+            stamp: entry.stamp,
+            permit,
+            tally: entry.tally,
+            entry: Some(Arc::new(entry)),
+        }
+    }
+
+    /// No marker is younger than what it was loaded from.
+    #[inline]
+    pub(super) fn is_permitted(&self, markers: &Markers) -> bool {
+        match self.permit {
+            Permit::Always => true,
+            Permit::Of(number) => markers.numbered(number).permits(self.stamp),
+            Permit::Entry => self.entry().is_permitted(),
+        }
+    }
+
+    /// Not to be asked of a clone.
+    pub(super) fn entry(&self) -> &Arc<Entry> {
+        self.entry
+            .as_ref()
+            .expect("the map has it, and so have clones that need it")
+    }
+}
+
+impl Clone for Slot {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self {
+            value: self.value.clone(),
+            settled: self.settled,
+            validity: self.validity,
+            stamp: self.stamp,
+            permit: self.permit,
+            tally: self.tally,
+            entry: match self.permit {
+                Permit::Always | Permit::Of(_) => None,
+                Permit::Entry => self.entry.clone(),
+            },
+        }
+    }
+}
+
 /// What an entry takes beside its key and value: its own fields, the map's,
 /// and the heap's headers.
-pub(crate) const OVERHEAD: usize = 240;
+pub(crate) const OVERHEAD: usize = 320;
 
 impl Entry {
     #[allow(clippy::too_many_arguments, reason = "a plain record of what was read")]
@@ -64,7 +147,7 @@ impl Entry {
         times: Times,
         until: Millis,
         ticket: Ticket,
-        counters: Arc<Counters>,
+        tally: Tally,
     ) -> Self {
         let weight = u32::try_from(size + key.len() + OVERHEAD).unwrap_or(u32::MAX);
         Self {
@@ -77,22 +160,10 @@ impl Entry {
             serial: 0,
             stamp: 0,
             markers: Box::default(),
-            counters,
+            tally,
             weight,
             quiet_until: AtomicU64::new(0),
             ticket,
-        }
-    }
-
-    /// An answer was given from here.
-    #[inline]
-    pub(crate) fn count_hit(&self) {
-        if self.stale {
-            self.counters.hit_stale();
-            Outcome::Stale.note();
-        } else {
-            self.counters.hit_local();
-            Outcome::HitLocal.note();
         }
     }
 
@@ -101,7 +172,7 @@ impl Entry {
     }
 
     pub(super) fn mode(&self) -> Mode {
-        self.ticket.generation.mode()
+        self.ticket.validity.generation.mode()
     }
 
     /// No marker is younger than what it was loaded from.

@@ -11,12 +11,15 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use once_cell::sync::OnceCell;
+
 use crate::sync::{AtomicU64, Mutex, RwLock, lock};
 
 /// The marker of one tag, as far as it is known here.
 pub(crate) struct Marker {
     /// What the store calls it.
     key: Box<str>,
+    number: Option<u32>,
     /// [`UNKNOWN`], or the number of the last removal.
     value: AtomicU64,
     /// The greatest number that it was ever known to have; [`UNKNOWN`] when it
@@ -44,16 +47,23 @@ pub(crate) struct Question {
 }
 
 impl Marker {
-    fn new(key: &str) -> Self {
+    fn new(key: &str, number: Option<u32>) -> Self {
         Self {
             key: key.into(),
+            number,
             value: AtomicU64::new(UNKNOWN),
             seen: AtomicU64::new(UNKNOWN),
             state: Mutex::default(),
         }
     }
 
+    /// See [`Markers::numbered`].
+    pub(super) fn number(&self) -> Option<u32> {
+        self.number
+    }
+
     /// Whether an entry with this stamp is valid as far as this tag goes.
+    #[inline]
     pub(crate) fn permits(&self, stamp: u64) -> bool {
         self.value.load(Ordering::Acquire) <= stamp
     }
@@ -150,10 +160,21 @@ impl Question {
     }
 }
 
+/// The first markers that are met, by number.
+struct Numbered(Box<[OnceCell<Arc<Marker>>]>);
+
+impl Default for Numbered {
+    fn default() -> Self {
+        Self((0..NUMBERED).map(|_| OnceCell::new()).collect())
+    }
+}
+
 /// All markers that this process has met.
 #[derive(Default)]
 pub(crate) struct Markers {
     by_key: RwLock<HashMap<Box<str>, Arc<Marker>>>,
+    /// These are never let go.
+    numbered: Numbered,
     /// The greatest number seen.
     counter: AtomicU64,
     /// How many removals this process has made, delivered or not.
@@ -162,6 +183,10 @@ pub(crate) struct Markers {
 
 /// Beyond so many, those that no entry needs are let go.
 const ROOM: usize = 65_536;
+
+/// So many have a number. Those of prefixes are among them: a service has few
+/// of them, and each is met before the tags of its entries.
+const NUMBERED: usize = 256;
 
 impl Markers {
     pub(crate) fn of(&self, key: &str) -> Arc<Marker> {
@@ -174,10 +199,25 @@ impl Markers {
         if known.len() >= ROOM && known.len().is_power_of_two() {
             known.retain(|_, marker| Arc::strong_count(marker) > 1 || marker.is_held());
         }
-        let marker = known
-            .entry(key.into())
-            .or_insert_with(|| Arc::new(Marker::new(key)));
+        let count = known.len();
+        let marker = known.entry(key.into()).or_insert_with(|| {
+            // None of these is let go, so no number is given twice.
+            let place = self.numbered.0.get(count);
+            let marker = Arc::new(Marker::new(key, place.map(|_| count as u32)));
+            if let Some(place) = place {
+                place.get_or_init(|| Arc::clone(&marker));
+            }
+            marker
+        });
         Arc::clone(marker)
+    }
+
+    /// The marker of this number, without counting a reference to it: those
+    /// who look at one for every hit would take turns at that.
+    #[inline]
+    pub(super) fn numbered(&self, number: u32) -> &Marker {
+        let place = self.numbered.0[number as usize].get();
+        place.expect("a number is that of a marker")
     }
 
     /// The stamp of a load that begins now.

@@ -24,7 +24,7 @@ mod tests;
 mod watch;
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -36,9 +36,11 @@ use quick_cache::{OptionsBuilder, Weighter};
 
 #[cfg(any(feature = "redis", cacheable_shuttle))]
 use crate::bus::Listener;
+use crate::observe::Tally;
 use crate::pattern::Pattern;
-use crate::sync::{AtomicU64, RwLock, random, unique};
+use crate::sync::{AtomicU32, AtomicU64, RwLock, random, unique};
 use crate::time::{Clock, Moment};
+use entry::Slot;
 pub(crate) use entry::{Entry, Shared, Times};
 pub(crate) use marker::{Marker, Markers, Question};
 use watch::Watch;
@@ -46,7 +48,7 @@ use watch::Watch;
 pub(crate) struct Local {
     /// `None`: there is no level 1.
     entries: Option<Entries>,
-    stripes: Box<[AtomicU64]>,
+    stripes: Box<[AtomicU32]>,
     keys: RandomState,
     generation: AtomicU64,
     /// The generation that ended when the server was lost; 0 while it is there.
@@ -62,15 +64,52 @@ pub(crate) struct Local {
     degraded_ttl: Duration,
 }
 
-type Entries = Cache<u128, Arc<Entry>, ByWeight, Fold, DefaultLifecycle<u128, Arc<Entry>>>;
+type Entries = Cache<CallKey, Slot, ByWeight, Fold, DefaultLifecycle<CallKey, Slot>>;
+
+/// The 128 bits that level 1 knows a call by, in halves: a number of that size
+/// would have to be aligned to it, at eight bytes more for each entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct CallKey([u64; 2]);
+
+impl From<u128> for CallKey {
+    #[inline]
+    fn from(call: u128) -> Self {
+        Self([call as u64, (call >> 64) as u64])
+    }
+}
+
+impl Hash for CallKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [low, high] = self.0;
+        state.write_u128(u128::from(high) << 64 | u128::from(low));
+    }
+}
 
 /// What makes an answer valid; taken before the question is sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket {
+    validity: Validity,
+    sweeps: u64,
+}
+
+/// What of a ticket is looked at for each hit.
+#[derive(Clone, Copy)]
+struct Validity {
     generation: Generation,
     stripe: u32,
-    epoch: u64,
-    sweeps: u64,
+    /// It comes round, after four billion changes in one stripe within the
+    /// life of an entry: more than a server tells of in an hour.
+    epoch: u32,
+}
+
+/// What level 1 has for a call.
+pub(crate) enum Look {
+    Nothing,
+    /// What to answer with, and nothing is to be decided about it.
+    Settled(Option<Shared>, Tally),
+    /// An entry that is valid; whether it is fresh is for the caller.
+    Aged(Arc<Entry>),
 }
 
 /// A time of unbroken trust, unlike any other.
@@ -137,11 +176,12 @@ impl Local {
         } else {
             Mode::Degraded
         };
-        // About two stripes an entry: few removals hit a neighbour.
-        let stripes = (2 * items).next_power_of_two().clamp(1 << 10, 1 << 17);
+        // Many stripes, so that few removals hit a neighbour; but no more than
+        // a core's own cache has room for, since each hit looks at one.
+        let stripes = (2 * items).next_power_of_two().clamp(1 << 10, 1 << 16);
         Self {
             entries,
-            stripes: (0..stripes).map(|_| AtomicU64::new(0)).collect(),
+            stripes: (0..stripes).map(|_| AtomicU32::new(0)).collect(),
             keys: RandomState::new(),
             generation: AtomicU64::new(Generation::new(mode).0),
             lost: AtomicU64::new(0),
@@ -154,24 +194,51 @@ impl Local {
         }
     }
 
-    /// The entry, if it is valid at this moment; whether it is fresh is for the
-    /// caller.
-    pub(crate) fn get(&self, call: u128, moment: Moment) -> Option<Arc<Entry>> {
-        let entry = self.entries.as_ref()?.get(&call)?;
-        let valid = self.is_valid_at(entry.ticket(), moment) && entry.is_permitted();
-        valid.then_some(entry)
+    /// What there is for a call at this moment.
+    #[inline]
+    pub(crate) fn look(&self, call: u128, moment: Moment) -> Look {
+        let found = self.entries.as_ref();
+        let Some(slot) = found.and_then(|entries| entries.get(&CallKey::from(call))) else {
+            return Look::Nothing;
+        };
+        if !self.is_valid_at(&slot.validity, moment) || !slot.is_permitted(&self.markers) {
+            Look::Nothing
+        } else if moment.now < slot.settled {
+            Look::Settled(slot.value, slot.tally)
+        } else {
+            self.get(call).map_or(Look::Nothing, Look::Aged)
+        }
+    }
+
+    /// The entry, if it is valid now; whether it is fresh is for the caller.
+    pub(crate) fn get(&self, call: u128) -> Option<Arc<Entry>> {
+        let entry = self.entry(call)?;
+        self.vouches_for(&entry).then_some(entry)
+    }
+
+    /// The entry itself, valid or not.
+    fn entry(&self, call: u128) -> Option<Arc<Entry>> {
+        let mut entry = None;
+        self.entries
+            .as_ref()?
+            .remove_if(&CallKey::from(call), |slot| {
+                entry = Some(Arc::clone(slot.entry()));
+                // This is only a way to look at it where it is.
+                false
+            });
+        entry
     }
 
     /// What was valid when the server was lost, while it is: unless it was
     /// removed, here or as far as was told, until then, or here since.
     pub(crate) fn get_for_want_of_better(&self, call: u128) -> Option<Arc<Entry>> {
-        let entry = self.entries.as_ref()?.peek(&call)?;
-        let generation = entry.ticket().generation;
+        let entry = self.entry(call)?;
+        let generation = entry.ticket().validity.generation;
         let of_now = generation == self.generation(Ordering::Acquire);
         let of_before = generation.0 == self.lost.load(Ordering::Acquire);
         let stands = (of_now || of_before)
             && self.is_away()
-            && self.is_unchanged(entry.ticket())
+            && self.is_unchanged(&entry.ticket().validity)
             && entry.was_permitted();
         stands.then_some(entry)
     }
@@ -187,25 +254,28 @@ impl Local {
 
     /// Whether what was asked for under this ticket may be answered with.
     fn is_valid(&self, ticket: &Ticket) -> bool {
-        self.is_valid_at(ticket, self.clock.moment())
+        self.is_valid_at(&ticket.validity, self.clock.moment())
     }
 
-    fn is_valid_at(&self, ticket: &Ticket, moment: Moment) -> bool {
+    #[inline]
+    fn is_valid_at(&self, validity: &Validity, moment: Moment) -> bool {
         let generation = self.generation(Ordering::Acquire);
-        ticket.generation == generation
+        validity.generation == generation
             && self.trusts(generation, moment)
-            && self.is_unchanged(ticket)
+            && self.is_unchanged(validity)
     }
 
     /// Whether nothing was told, or done here, that makes what was asked for
     /// under this ticket out of date. Without a server that tells of changes
     /// that is less than [`is_valid`](Self::is_valid).
     pub(crate) fn stands(&self, ticket: &Ticket) -> bool {
-        ticket.generation == self.generation(Ordering::SeqCst) && self.is_unchanged(ticket)
+        ticket.validity.generation == self.generation(Ordering::SeqCst)
+            && self.is_unchanged(&ticket.validity)
     }
 
-    fn is_unchanged(&self, ticket: &Ticket) -> bool {
-        self.stripes[ticket.stripe as usize].load(Ordering::Acquire) == ticket.epoch
+    #[inline]
+    fn is_unchanged(&self, validity: &Validity) -> bool {
+        self.stripes[validity.stripe as usize].load(Ordering::Acquire) == validity.epoch
     }
 
     fn trusts(&self, generation: Generation, moment: Moment) -> bool {
@@ -224,16 +294,18 @@ impl Local {
     pub(crate) fn ticket(&self, key: &str) -> Ticket {
         let stripe = self.stripe(key.as_bytes());
         Ticket {
-            generation: self.generation(Ordering::SeqCst),
-            stripe,
-            epoch: self.stripes[stripe as usize].load(Ordering::SeqCst),
+            validity: Validity {
+                generation: self.generation(Ordering::SeqCst),
+                stripe,
+                epoch: self.stripes[stripe as usize].load(Ordering::SeqCst),
+            },
             sweeps: *self.sweeps.read().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
     /// Whether the server was away when the ticket was taken.
     pub(crate) fn is_degraded(ticket: &Ticket) -> bool {
-        ticket.generation.mode() == Mode::Degraded
+        ticket.validity.generation.mode() == Mode::Degraded
     }
 
     /// Puts the entry in, if its ticket is still good.
@@ -257,7 +329,7 @@ impl Local {
         }
         let sweeps = self.sweeps.read().unwrap_or_else(PoisonError::into_inner);
         if entry.ticket().sweeps == *sweeps && self.vouches_for(&entry) {
-            entries.insert(call, Arc::new(entry));
+            entries.insert(call.into(), Slot::new(entry));
         }
     }
 
@@ -276,8 +348,8 @@ impl Local {
         }
         *self.sweeps.write().unwrap_or_else(PoisonError::into_inner) += 1;
         if let Some(entries) = &self.entries {
-            entries.retain(|_, entry| {
-                let key = entry.key.as_bytes();
+            entries.retain(|_, slot| {
+                let key = slot.entry().key.as_bytes();
                 !patterns.iter().any(|pattern| pattern.matches(key))
             });
         }
@@ -296,9 +368,7 @@ impl Local {
     /// Waits until the key of the ticket has changed since it was taken.
     pub(crate) async fn changed(&self, ticket: &Ticket) {
         self.watch
-            .wait(ticket.stripe, || {
-                !self.is_unchanged(ticket) || self.generation(Ordering::SeqCst) != ticket.generation
-            })
+            .wait(ticket.validity.stripe, || !self.stands(ticket))
             .await;
     }
 
@@ -394,9 +464,9 @@ impl Listener for Local {
 #[derive(Clone)]
 struct ByWeight;
 
-impl Weighter<u128, Arc<Entry>> for ByWeight {
-    fn weight(&self, _: &u128, entry: &Arc<Entry>) -> u64 {
-        u64::from(entry.weight)
+impl Weighter<CallKey, Slot> for ByWeight {
+    fn weight(&self, _: &CallKey, slot: &Slot) -> u64 {
+        u64::from(slot.entry().weight)
     }
 }
 

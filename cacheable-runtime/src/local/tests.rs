@@ -24,9 +24,9 @@ fn keep(local: &Local, marker: &Arc<Marker>) {
         hard: u64::MAX,
         ..Times::default()
     };
-    let (key, counters) = (Arc::from(KEY), Arc::new(Counters::new("test")));
+    let (key, tally) = (Arc::from(KEY), Counters::new("test", 0).tally(false));
     let ticket = local.ticket(KEY);
-    let mut entry = Entry::new(None, 8, key, times, u64::MAX, ticket, counters);
+    let mut entry = Entry::new(None, 8, key, times, u64::MAX, ticket, tally);
     entry.stamp = 1;
     entry.markers = Box::new([Arc::clone(marker)]);
     local.fill(1, entry);
@@ -46,10 +46,7 @@ fn what_was_removed_by_tag_does_not_stand_in_when_the_server_is_lost() {
     for (at, (remove, stands_in)) in removals.into_iter().enumerate() {
         let (local, marker) = followed();
         keep(&local, &marker);
-        assert!(
-            local.get(1, local.clock.moment()).is_some()
-                && local.get_for_want_of_better(1).is_none()
-        );
+        assert!(local.get(1).is_some() && local.get_for_want_of_better(1).is_none());
         remove(&local, &marker);
         local.lost();
         assert_eq!(local.get_for_want_of_better(1).is_some(), stands_in, "{at}");

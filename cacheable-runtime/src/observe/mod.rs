@@ -2,6 +2,7 @@
 //! primitives did stands in [`figures`].
 
 mod figures;
+mod hits;
 mod outcome;
 #[cfg(all(test, feature = "metrics"))]
 mod tests;
@@ -12,6 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+#[cfg(feature = "metrics")]
+use once_cell::sync::OnceCell;
+
+#[cfg(feature = "metrics")]
+use crate::sync::Chunks;
 use crate::sync::lock;
 #[cfg(feature = "redis")]
 pub(crate) use figures::script_reloads;
@@ -19,12 +25,19 @@ pub(crate) use figures::{
     Checked, CheckedBy, Counted, Figures, LockLoss, LockOutcome, Mode, RateMeter, SessionOp,
 };
 pub use figures::{LockCounts, MessageCounts, OperationCounts, RateCounts, SessionCounts};
+use hits::Hits;
+pub(crate) use hits::Tally;
 pub use outcome::{Outcome, with_outcome};
 
 /// The counters of one engine.
 #[derive(Default)]
 pub(crate) struct Observe {
     methods: RwLock<HashMap<String, Arc<Counters>>>,
+    /// Answers of level 1 that nothing was to be decided about.
+    hits: Hits,
+    /// The counters again, by their number.
+    #[cfg(feature = "metrics")]
+    numbered: Chunks<OnceCell<Arc<Counters>>>,
     said: Mutex<HashSet<(&'static str, String)>>,
 }
 
@@ -37,8 +50,30 @@ impl Observe {
         }
         drop(methods);
         let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
-        let counters = methods.entry(label.to_owned());
-        Arc::clone(counters.or_insert_with(|| Arc::new(Counters::new(label))))
+        let number = methods.len() as u32;
+        let counters = methods.entry(label.to_owned()).or_insert_with(|| {
+            let counters = Arc::new(Counters::new(label, number));
+            #[cfg(feature = "metrics")]
+            let counters = Arc::clone(self.numbered.at(number).get_or_init(|| counters));
+            counters
+        });
+        Arc::clone(counters)
+    }
+
+    /// Level 1 answered, and nothing was to be decided.
+    #[inline]
+    pub(crate) fn hit(&self, tally: Tally) {
+        self.hits.count(tally);
+        #[cfg(feature = "metrics")]
+        if let Some(counters) = self.numbered.get(tally.method()).and_then(OnceCell::get) {
+            counters.export_hit(tally.is_stale());
+        }
+        let outcome = if tally.is_stale() {
+            Outcome::Stale
+        } else {
+            Outcome::HitLocal
+        };
+        outcome.note();
     }
 
     /// Runs `say` the first time that it is asked to say this at this place.
@@ -53,7 +88,12 @@ impl Observe {
         Observation {
             methods: methods
                 .iter()
-                .map(|(label, counters)| (label.clone(), counters.snapshot()))
+                .map(|(label, counters)| {
+                    let mut counts = counters.snapshot();
+                    counts.hits_local += self.hits.of(counters.tally(false));
+                    counts.hits_stale += self.hits.of(counters.tally(true));
+                    (label.clone(), counts)
+                })
                 .collect(),
         }
     }
@@ -82,6 +122,7 @@ macro_rules! counters {
 
         pub(crate) struct Counters {
             $($field: AtomicU64,)+
+            number: u32,
             #[cfg(feature = "metrics")]
             exported: Exported,
         }
@@ -95,11 +136,12 @@ macro_rules! counters {
 
         impl Counters {
             #[cfg_attr(not(feature = "metrics"), allow(unused_variables, reason = "it exports nothing"))]
-            pub(crate) fn new(label: &str) -> Self {
+            pub(crate) fn new(label: &str, number: u32) -> Self {
                 #[cfg(feature = "metrics")]
                 let method = label.to_owned();
                 Self {
                     $($field: AtomicU64::new(0),)+
+                    number,
                     #[cfg(feature = "metrics")]
                     exported: Exported {
                         $($field: ::metrics::counter!(
@@ -221,6 +263,21 @@ impl MethodCounts {
 }
 
 impl Counters {
+    /// Where the hits of this method are counted, of fresh values or stale ones.
+    pub(crate) fn tally(&self, stale: bool) -> Tally {
+        Tally::new(self.number, stale)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn export_hit(&self, stale: bool) {
+        let counter = if stale {
+            &self.exported.hits_stale
+        } else {
+            &self.exported.hits_local
+        };
+        counter.increment(1);
+    }
+
     /// A body has run for so long.
     #[cfg_attr(
         not(feature = "metrics"),

@@ -22,7 +22,7 @@ use once_cell::sync::Lazy;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-pub(crate) use shuttle::sync::atomic::{AtomicU64, AtomicUsize};
+pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 pub(crate) use shuttle::sync::{Mutex, RwLock};
 pub(crate) use shuttle::thread_local;
 

@@ -106,6 +106,7 @@ impl Cache {
             local: None,
             budget: Budget::new(None),
             deadline: None,
+            again: std::sync::Mutex::default(),
             _busy: self.engine.busy(),
         };
         let encoded = Encoded {

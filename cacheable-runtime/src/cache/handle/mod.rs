@@ -7,7 +7,6 @@ mod inspect;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -242,16 +241,13 @@ impl Cache {
         let engine = &self.engine;
         // Two types, or two forms of one, under one key are two entries here.
         let form = (policy.rules.schema, policy.rules.codec as u8);
-        let local_key = engine.local_key(&policy.rules, 0, |writer| {
+        let local_key = engine.local_key(&policy.rules, 0, &|writer| {
             writer.arg(key.as_str()).arg(&form).type_arg::<T>();
         });
-        let moment = engine.clock().moment();
-        let local = local_key.and_then(|local_key| engine.local().get(local_key, moment));
-        if let Some(entry) = &local
-            && moment.now < entry.settled
-        {
-            return Call::hit(Arc::clone(entry));
-        }
+        let local = match engine.look(local_key) {
+            Ok(value) => return Call::hit(value),
+            Err(aged) => aged,
+        };
         Call::of(Cached {
             engine: engine.clone(),
             counters: engine.counters(LABEL),
@@ -265,6 +261,7 @@ impl Cache {
             local,
             budget: Budget::new(engine.settings().budget),
             deadline: None,
+            again: std::sync::Mutex::default(),
             _busy: engine.busy(),
         })
     }

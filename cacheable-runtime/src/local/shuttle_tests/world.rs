@@ -254,7 +254,7 @@ impl World {
             _ => {}
         }
         let value: Shared = Arc::new(version);
-        let counters = Arc::new(Counters::new("test"));
+        let tally = Counters::new("test", 0).tally(false);
         let times = Times {
             soft: u64::MAX,
             hard: u64::MAX,
@@ -267,7 +267,7 @@ impl World {
             times,
             u64::MAX,
             ticket,
-            counters,
+            tally,
         );
         entry.stamp = stamp;
         entry.markers = markers.into();
