@@ -19,7 +19,7 @@ use crate::sync::{AtomicU64, Mutex, RwLock, lock};
 pub(crate) struct Marker {
     /// What the store calls it.
     key: Box<str>,
-    number: Option<u32>,
+    number: Option<u8>,
     /// [`UNKNOWN`], or the number of the last removal.
     value: AtomicU64,
     /// The greatest number that it was ever known to have; [`UNKNOWN`] when it
@@ -47,7 +47,7 @@ pub(crate) struct Question {
 }
 
 impl Marker {
-    fn new(key: &str, number: Option<u32>) -> Self {
+    fn new(key: &str, number: Option<u8>) -> Self {
         Self {
             key: key.into(),
             number,
@@ -58,7 +58,7 @@ impl Marker {
     }
 
     /// See [`Markers::numbered`].
-    pub(super) fn number(&self) -> Option<u32> {
+    pub(super) fn number(&self) -> Option<u8> {
         self.number
     }
 
@@ -203,7 +203,7 @@ impl Markers {
         let marker = known.entry(key.into()).or_insert_with(|| {
             // None of these is let go, so no number is given twice.
             let place = self.numbered.0.get(count);
-            let marker = Arc::new(Marker::new(key, place.map(|_| count as u32)));
+            let marker = Arc::new(Marker::new(key, place.map(|_| count as u8)));
             if let Some(place) = place {
                 place.get_or_init(|| Arc::clone(&marker));
             }
@@ -215,8 +215,8 @@ impl Markers {
     /// The marker of this number, without counting a reference to it: those
     /// who look at one for every hit would take turns at that.
     #[inline]
-    pub(super) fn numbered(&self, number: u32) -> &Marker {
-        let place = self.numbered.0[number as usize].get();
+    pub(super) fn numbered(&self, number: u8) -> &Marker {
+        let place = self.numbered.0[usize::from(number)].get();
         place.expect("a number is that of a marker")
     }
 

@@ -38,7 +38,7 @@ use quick_cache::{OptionsBuilder, Weighter};
 use crate::bus::Listener;
 use crate::observe::Tally;
 use crate::pattern::Pattern;
-use crate::sync::{AtomicU32, AtomicU64, RwLock, random, unique};
+use crate::sync::{AtomicU32, AtomicU64, RwLock, random};
 use crate::time::{Clock, Moment};
 use entry::Slot;
 pub(crate) use entry::{Entry, Shared, Times};
@@ -50,9 +50,11 @@ pub(crate) struct Local {
     entries: Option<Entries>,
     stripes: Box<[AtomicU32]>,
     keys: RandomState,
-    generation: AtomicU64,
+    generation: AtomicU32,
+    /// How many generations have begun.
+    begun: AtomicU32,
     /// The generation that ended when the server was lost; 0 while it is there.
-    lost: AtomicU64,
+    lost: AtomicU32,
     /// Until when the present generation is trusted, on this process's clock.
     trusted_until: AtomicU64,
     /// How many pattern removals there have been. Held shared while an entry
@@ -97,7 +99,7 @@ pub(crate) struct Ticket {
 #[derive(Clone, Copy)]
 struct Validity {
     generation: Generation,
-    stripe: u32,
+    stripe: u16,
     /// It comes round, after four billion changes in one stripe within the
     /// life of an entry: more than a server tells of in an hour.
     epoch: u32,
@@ -112,9 +114,9 @@ pub(crate) enum Look {
     Aged(Arc<Entry>),
 }
 
-/// A time of unbroken trust, unlike any other.
+/// A time of unbroken trust, unlike any other of the last billion.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Generation(u64);
+struct Generation(u32);
 
 /// What the entries of a generation rest on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,8 +131,8 @@ enum Mode {
 }
 
 impl Generation {
-    fn new(mode: Mode) -> Self {
-        Self(unique() << 2 | mode as u64)
+    fn new(number: u32, mode: Mode) -> Self {
+        Self(number << 2 | mode as u32)
     }
 
     fn mode(self) -> Mode {
@@ -157,6 +159,9 @@ pub(crate) struct LocalSettings {
 /// second, and has one more to answer.
 pub(crate) const TRUST: Duration = Duration::from_secs(2);
 
+/// A stripe is named by 16 bits.
+const MOST_STRIPES: usize = 1 << 16;
+
 /// What an entry is taken to weigh when the tables are sized.
 const TYPICAL_WEIGHT: u64 = 512;
 
@@ -178,13 +183,14 @@ impl Local {
         };
         // Many stripes, so that few removals hit a neighbour; but no more than
         // a core's own cache has room for, since each hit looks at one.
-        let stripes = (2 * items).next_power_of_two().clamp(1 << 10, 1 << 16);
+        let stripes = (2 * items).next_power_of_two().clamp(1 << 10, MOST_STRIPES);
         Self {
             entries,
             stripes: (0..stripes).map(|_| AtomicU32::new(0)).collect(),
             keys: RandomState::new(),
-            generation: AtomicU64::new(Generation::new(mode).0),
-            lost: AtomicU64::new(0),
+            generation: AtomicU32::new(Generation::new(1, mode).0),
+            begun: AtomicU32::new(1),
+            lost: AtomicU32::new(0),
             trusted_until: AtomicU64::new(if settings.alone { u64::MAX } else { 0 }),
             sweeps: RwLock::new(0),
             markers: Markers::default(),
@@ -275,7 +281,7 @@ impl Local {
 
     #[inline]
     fn is_unchanged(&self, validity: &Validity) -> bool {
-        self.stripes[validity.stripe as usize].load(Ordering::Acquire) == validity.epoch
+        self.stripes[usize::from(validity.stripe)].load(Ordering::Acquire) == validity.epoch
     }
 
     fn trusts(&self, generation: Generation, moment: Moment) -> bool {
@@ -297,7 +303,7 @@ impl Local {
             validity: Validity {
                 generation: self.generation(Ordering::SeqCst),
                 stripe,
-                epoch: self.stripes[stripe as usize].load(Ordering::SeqCst),
+                epoch: self.stripes[usize::from(stripe)].load(Ordering::SeqCst),
             },
             sweeps: *self.sweeps.read().unwrap_or_else(PoisonError::into_inner),
         }
@@ -336,7 +342,7 @@ impl Local {
     /// What is known of the key is out of date.
     pub(crate) fn forget(&self, key: &[u8]) {
         let stripe = self.stripe(key);
-        self.stripes[stripe as usize].fetch_add(1, Ordering::SeqCst);
+        self.stripes[usize::from(stripe)].fetch_add(1, Ordering::SeqCst);
         self.watch.wake(stripe);
     }
 
@@ -392,7 +398,8 @@ impl Local {
     /// ended it may know better about the mode.
     fn begin(&self, mode: Mode, seen: Option<Generation>) -> bool {
         const ORDER: Ordering = Ordering::SeqCst;
-        let next = Generation::new(mode).0;
+        let number = self.begun.fetch_add(1, ORDER).wrapping_add(1);
+        let next = Generation::new(number, mode).0;
         let before = match seen {
             None => self.generation.swap(next, ORDER),
             Some(seen) => {
@@ -413,11 +420,11 @@ impl Local {
         true
     }
 
-    fn stripe(&self, key: &[u8]) -> u32 {
+    fn stripe(&self, key: &[u8]) -> u16 {
         let mut hasher = self.keys.build_hasher();
         hasher.write(key);
         // As many stripes as a power of two.
-        (hasher.finish() as usize & (self.stripes.len() - 1)) as u32
+        (hasher.finish() as usize & (self.stripes.len() - 1)) as u16
     }
 }
 

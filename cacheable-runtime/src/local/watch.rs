@@ -15,13 +15,13 @@ use crate::sync::{AtomicUsize, Mutex, lock};
 pub(super) struct Watch {
     /// Spares those who tell of changes the lock while nobody waits.
     waiting: AtomicUsize,
-    stripes: Mutex<HashMap<u32, Arc<Notify>>>,
+    stripes: Mutex<HashMap<u16, Arc<Notify>>>,
 }
 
 impl Watch {
     /// Waits for the next wake-up of the stripe, unless `has_changed` by the
     /// time that one would be heard.
-    pub(super) async fn wait(&self, stripe: u32, has_changed: impl Fn() -> bool) {
+    pub(super) async fn wait(&self, stripe: u16, has_changed: impl Fn() -> bool) {
         let seat = Seat::take(self, stripe);
         let mut woken = pin!(seat.notify.notified());
         woken.as_mut().enable();
@@ -30,7 +30,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn wake(&self, stripe: u32) {
+    pub(super) fn wake(&self, stripe: u16) {
         if self.waiting.load(Ordering::SeqCst) > 0
             && let Some(notify) = lock(&self.stripes).get(&stripe)
         {
@@ -52,12 +52,12 @@ impl Watch {
 
 struct Seat<'a> {
     watch: &'a Watch,
-    stripe: u32,
+    stripe: u16,
     notify: Arc<Notify>,
 }
 
 impl<'a> Seat<'a> {
-    fn take(watch: &'a Watch, stripe: u32) -> Self {
+    fn take(watch: &'a Watch, stripe: u16) -> Self {
         watch.waiting.fetch_add(1, Ordering::SeqCst);
         let notify = Arc::clone(lock(&watch.stripes).entry(stripe).or_default());
         Self {
