@@ -76,7 +76,6 @@ impl Error {
         Self::build(kind, message.into(), None)
     }
 
-    #[cfg(feature = "redis")]
     pub(crate) fn with_source(
         kind: ErrorKind,
         message: impl Into<String>,

@@ -102,8 +102,8 @@ fn control_who_looks_before_taking_the_seat_waits_for_ever() {
         let waiter = {
             let local = Arc::clone(&local);
             thread::spawn(move || {
-                let changed = !local.is_unchanged(&ticket);
-                block_on(local.watch.wait(ticket.stripe, || changed));
+                let changed = !local.is_unchanged(&ticket.validity);
+                block_on(local.watch.wait(ticket.validity.stripe, || changed));
             })
         };
         local.forget(KEY.as_bytes());

@@ -11,7 +11,7 @@ use super::super::*;
 use super::server::{Answer, KEY, MARKER, Server, Slot, Told};
 use super::{Removal, Without};
 use crate::observe::Counters;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, lock, unique};
 use crate::time::ManualClock;
 
 const CALL: u128 = 1;
@@ -136,11 +136,23 @@ impl World {
         answer.recv().ok()
     }
 
+    /// The version that level 1 answers with.
+    fn look(&self) -> Option<u64> {
+        match self.local.look(CALL, self.local.clock.moment()) {
+            Look::Settled(value, _) => {
+                let value = value.and_then(|value| value.downcast_ref().copied());
+                Some(value.expect("every value here is a version"))
+            }
+            Look::Aged(_) => unreachable!("no entry here has an end"),
+            Look::Nothing => None,
+        }
+    }
+
     /// One call, as the engine makes it, without those who wait for it.
     fn call(&self) -> u64 {
-        if let Some(entry) = self.local.get(CALL, self.local.clock.moment()) {
+        if let Some(version) = self.look() {
             HITS.fetch_add(1, Ordering::Relaxed);
-            return version(&entry);
+            return version;
         }
         self.awaited.store(true, Ordering::SeqCst);
         let ticket = self.local.ticket(KEY);
@@ -329,16 +341,10 @@ impl World {
     /// What is left when all is said must be the newest.
     pub(super) fn check_the_rest(&self) {
         let newest = self.source.load(Ordering::SeqCst);
-        if let Some(entry) = self.local.get(CALL, self.local.clock.moment()) {
-            let left = version(&entry);
+        if let Some(left) = self.look() {
             assert_eq!(left, newest, "an old version that is left for good");
         }
     }
-}
-
-fn version(entry: &Entry) -> u64 {
-    let value = entry.value.as_ref().and_then(|value| value.downcast_ref());
-    *value.expect("every value here is a version")
 }
 
 fn patterns() -> &'static [Pattern] {
