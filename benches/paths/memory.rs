@@ -141,7 +141,7 @@ async fn fill(order: &Order) -> Said {
             let runtime = builder.build().await.expect("the server answers");
             let texts = Arc::new(Texts { runtime });
             texts.fill(entries).await;
-            let mut monitor = texts.runtime.monitor(Duration::from_secs(3_600));
+            let mut monitor = texts.runtime.monitor(Duration::from_hours(1));
             let stats = monitor.next().await.expect("the first comes at once");
             let here = stats.cache.local_entries as u64;
             assert!(

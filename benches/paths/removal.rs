@@ -253,7 +253,7 @@ impl Place {
         for id in 0..members {
             let cache = self.cache.clone();
             loading.spawn(async move {
-                let policy = Policy::new(Duration::from_secs(3_600)).tag(TAG);
+                let policy = Policy::new(Duration::from_hours(1)).tag(TAG);
                 let load = || async { Ok::<_, ()>(id) };
                 assert_eq!(cache.get_or_load(name(id), policy, load).await, Ok(id));
             });

@@ -264,7 +264,7 @@ impl Call {
     /// The answer that level 1 has; else the call that goes on. Nothing is
     /// awaited and nothing allocated for it: what comes after a miss is behind
     /// a pointer, so that a hit's future is small.
-    #[inline(always)]
+    #[inline]
     fn landed<S: CachedShape>(self) -> Result<S::Return, Cold> {
         match self.0 {
             // Only two handles that use one key for two types get what they

@@ -286,17 +286,14 @@ impl Hashing {
     fn text(&mut self, tag: u8, value: &str) {
         // The hasher gets the same bytes either way, and is faster at few calls.
         let mut bytes = [0; 64];
-        match bytes.get_mut(..value.len() + 2) {
-            Some([first, text @ .., last]) => {
-                (*first, *last) = (tag, TEXT_END);
-                text.copy_from_slice(value.as_bytes());
-                self.hasher().write(&bytes[..value.len() + 2]);
-            }
-            _ => {
-                self.tag(tag);
-                self.hasher().write(value.as_bytes());
-                self.end_text();
-            }
+        if let Some([first, text @ .., last]) = bytes.get_mut(..value.len() + 2) {
+            (*first, *last) = (tag, TEXT_END);
+            text.copy_from_slice(value.as_bytes());
+            self.hasher().write(&bytes[..value.len() + 2]);
+        } else {
+            self.tag(tag);
+            self.hasher().write(value.as_bytes());
+            self.end_text();
         }
     }
 
