@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::marker::{Marker, Markers};
-use super::{Mode, Ticket, Validity};
+use super::{Generation, Mode, Ticket, Validity};
 use crate::observe::Tally;
 use crate::sync::AtomicU64;
 use crate::time::Millis;
@@ -61,10 +61,13 @@ pub(crate) struct Entry {
 pub(super) struct Slot {
     pub(super) value: Option<Shared>,
     pub(super) settled: Millis,
-    pub(super) validity: Validity,
     stamp: u64,
-    permit: Permit,
+    // Of the ticket, one by one: together they would end in a gap.
+    generation: Generation,
+    epoch: u32,
     pub(super) tally: Tally,
+    stripe: u16,
+    permit: Permit,
     /// There in the map; in a clone only if the permit asks for it.
     entry: Option<Arc<Entry>>,
 }
@@ -87,14 +90,26 @@ impl Slot {
             [marker] => marker.number().map_or(Permit::Entry, Permit::Of),
             _ => Permit::Entry,
         };
+        let validity = entry.ticket.validity;
         Self {
             value: entry.value.clone(),
             settled: entry.settled,
-            validity: entry.ticket.validity,
             stamp: entry.stamp,
-            permit,
+            generation: validity.generation,
+            epoch: validity.epoch,
             tally: entry.tally,
+            stripe: validity.stripe,
+            permit,
             entry: Some(Arc::new(entry)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn validity(&self) -> Validity {
+        Validity {
+            generation: self.generation,
+            stripe: self.stripe,
+            epoch: self.epoch,
         }
     }
 
@@ -122,10 +137,12 @@ impl Clone for Slot {
         Self {
             value: self.value.clone(),
             settled: self.settled,
-            validity: self.validity,
             stamp: self.stamp,
-            permit: self.permit,
+            generation: self.generation,
+            epoch: self.epoch,
             tally: self.tally,
+            stripe: self.stripe,
+            permit: self.permit,
             entry: match self.permit {
                 Permit::Always | Permit::Of(_) => None,
                 Permit::Entry => self.entry.clone(),

@@ -16,33 +16,35 @@
 //! - the server has been heard of lately: a silent network tells nothing.
 
 mod entry;
+mod map;
 mod marker;
 #[cfg(all(test, cacheable_shuttle))]
 mod shuttle_tests;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod watch;
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 #[cfg(any(feature = "redis", cacheable_shuttle))]
 use std::time::Instant;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
-
 #[cfg(any(feature = "redis", cacheable_shuttle))]
 use crate::bus::Listener;
 use crate::observe::Tally;
 use crate::pattern::Pattern;
-use crate::sync::{AtomicU32, AtomicU64, RwLock, random};
+use crate::sync::{AtomicU32, AtomicU64, RwLock};
 use crate::time::{Clock, Moment};
 use entry::Slot;
 pub(crate) use entry::{Entry, Shared, Times};
+use map::{CallKey, Entries};
 pub(crate) use marker::{Marker, Markers, Question};
+pub(crate) use ticket::Ticket;
+use ticket::{Generation, Mode, Validity};
 use watch::Watch;
 
 pub(crate) struct Local {
@@ -66,45 +68,6 @@ pub(crate) struct Local {
     degraded_ttl: Duration,
 }
 
-type Entries = Cache<CallKey, Slot, ByWeight, Fold, DefaultLifecycle<CallKey, Slot>>;
-
-/// The 128 bits that level 1 knows a call by, in halves: a number of that size
-/// would have to be aligned to it, at eight bytes more for each entry.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct CallKey([u64; 2]);
-
-impl From<u128> for CallKey {
-    #[inline]
-    fn from(call: u128) -> Self {
-        Self([call as u64, (call >> 64) as u64])
-    }
-}
-
-impl Hash for CallKey {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [low, high] = self.0;
-        state.write_u128(u128::from(high) << 64 | u128::from(low));
-    }
-}
-
-/// What makes an answer valid; taken before the question is sent.
-#[derive(Clone, Copy)]
-pub(crate) struct Ticket {
-    validity: Validity,
-    sweeps: u64,
-}
-
-/// What of a ticket is looked at for each hit.
-#[derive(Clone, Copy)]
-struct Validity {
-    generation: Generation,
-    stripe: u16,
-    /// It comes round, after four billion changes in one stripe within the
-    /// life of an entry: more than a server tells of in an hour.
-    epoch: u32,
-}
-
 /// What level 1 has for a call.
 pub(crate) enum Look {
     Nothing,
@@ -112,36 +75,6 @@ pub(crate) enum Look {
     Settled(Option<Shared>, Tally),
     /// An entry that is valid; whether it is fresh is for the caller.
     Aged(Arc<Entry>),
-}
-
-/// A time of unbroken trust, unlike any other of the last billion.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Generation(u32);
-
-/// What the entries of a generation rest on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Nothing: there is a server, and it does not tell of changes.
-    Blind = 0,
-    /// The server tells of changes, or there is no server.
-    Followed = 1,
-    /// The server is away: values are kept for a short time, to shield their
-    /// source.
-    Degraded = 2,
-}
-
-impl Generation {
-    fn new(number: u32, mode: Mode) -> Self {
-        Self(number << 2 | mode as u32)
-    }
-
-    fn mode(self) -> Mode {
-        match self.0 & 3 {
-            0 => Mode::Blind,
-            1 => Mode::Followed,
-            _ => Mode::Degraded,
-        }
-    }
 }
 
 /// How level 1 is to be.
@@ -168,14 +101,7 @@ const TYPICAL_WEIGHT: u64 = 512;
 impl Local {
     pub(crate) fn new(settings: LocalSettings, clock: Clock) -> Self {
         let items = usize::try_from(settings.capacity / TYPICAL_WEIGHT).unwrap_or(usize::MAX);
-        let entries = (settings.capacity > 0).then(|| {
-            let options = OptionsBuilder::new()
-                .estimated_items_capacity(items)
-                .weight_capacity(settings.capacity)
-                .build()
-                .expect("the capacity and the estimate are both set");
-            Cache::with_options(options, ByWeight, Fold::new(), DefaultLifecycle::default())
-        });
+        let entries = (settings.capacity > 0).then(|| map::map(items, settings.capacity));
         let mode = if settings.alone {
             Mode::Followed
         } else {
@@ -207,7 +133,7 @@ impl Local {
         let Some(slot) = found.and_then(|entries| entries.get(&CallKey::from(call))) else {
             return Look::Nothing;
         };
-        if !self.is_valid_at(&slot.validity, moment) || !slot.is_permitted(&self.markers) {
+        if !self.is_valid_at(&slot.validity(), moment) || !slot.is_permitted(&self.markers) {
             Look::Nothing
         } else if moment.now < slot.settled {
             Look::Settled(slot.value, slot.tally)
@@ -465,56 +391,6 @@ impl Listener for Local {
 
     fn lost(&self) {
         self.begin(Mode::Degraded, None);
-    }
-}
-
-#[derive(Clone)]
-struct ByWeight;
-
-impl Weighter<CallKey, Slot> for ByWeight {
-    fn weight(&self, _: &CallKey, slot: &Slot) -> u64 {
-        u64::from(slot.entry().weight)
-    }
-}
-
-/// The keys are hashes already, or a number beside a secret: one multiplication
-/// by what nobody outside knows spreads both.
-#[derive(Clone, Copy)]
-struct Fold(u64, u64);
-
-impl Fold {
-    fn new() -> Self {
-        Self(random(), random())
-    }
-}
-
-impl BuildHasher for Fold {
-    type Hasher = Folded;
-
-    #[inline]
-    fn build_hasher(&self) -> Folded {
-        Folded(*self, 0)
-    }
-}
-
-struct Folded(Fold, u64);
-
-impl Hasher for Folded {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only 128-bit numbers are hashed");
-    }
-
-    #[inline]
-    fn write_u128(&mut self, number: u128) {
-        let Fold(first, second) = self.0;
-        let (low, high) = (number as u64 ^ first, (number >> 64) as u64 ^ second);
-        let product = u128::from(low) * u128::from(high);
-        self.1 = product as u64 ^ (product >> 64) as u64;
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.1
     }
 }
 
