@@ -71,10 +71,27 @@ impl Budget {
 struct Results<'a>(&'a Value);
 
 impl Results<'_> {
-    fn of(&self, path: &str, contender: &str, figure: &str) -> Option<f64> {
+    fn find(&self, path: &str, contender: &str) -> Option<&Value> {
         let contenders = self.0["paths"][path]["contenders"].as_array()?.iter();
         let mut named = contenders.filter(|one| one["name"] == contender);
-        named.next()?[figure].as_f64()
+        named.next()
+    }
+
+    fn of(&self, path: &str, contender: &str, figure: &str) -> Option<f64> {
+        self.find(path, contender)?[figure].as_f64()
+    }
+
+    /// How much longer the last of several sizes takes than the first.
+    fn growth(&self, path: &str, contender: &str, limit: Limit) -> Check {
+        let times = self.find(path, contender).map(|it| &it["wall_ns"]);
+        let times = times.and_then(Value::as_array);
+        let first = times.and_then(|times| times.first()?.as_f64());
+        let last = times.and_then(|times| times.last()?.as_f64());
+        Check {
+            figure: last.zip(first).map(|(last, first)| last / first),
+            limit,
+            written: ratio,
+        }
     }
 
     fn check(
@@ -105,6 +122,11 @@ impl Results<'_> {
 const ARC: &str = "#[cacheable], Arc";
 const CPU: &str = "cpu_of_floor";
 const OPS: &str = "ops_of_floor";
+
+/// So many round trips, and what the heartbeat of the connection adds to them.
+fn trips(each: f64) -> Limit {
+    AtMost(each + 0.05)
+}
 
 fn all(results: &Results<'_>, bounds: &Bounds) -> Vec<Budget> {
     let budget = |path, text, checks| Budget { path, text, checks };
@@ -197,10 +219,31 @@ fn all(results: &Results<'_>, bounds: &Bounds) -> Vec<Budget> {
             "miss, body free",
             "≤ 3 round trips",
             vec![
-                results.check(("miss/redis/1", ARC, "round_trips"), AtMost(3.0), |trips| {
+                results.check(("miss/redis/1", ARC, "round_trips"), trips(3.0), |trips| {
                     format!("{trips:.1} trips")
                 }),
             ],
+        ),
+        budget(
+            "removal of one entry, a tag, a whole prefix",
+            "flat: at most twice the time in 500 times the keys",
+            [
+                "remove, one entry",
+                "invalidate_tag",
+                "clear, a whole prefix",
+            ]
+            .map(|name| results.growth("removal/whole", name, AtMost(2.0)))
+            .into(),
+        ),
+        budget(
+            "removal of another pattern, 1 M keys",
+            "≤ 1.1 × `SCAN 1000` and `UNLINK`, p99 of a `GET` meanwhile ≤ 1.5 × theirs",
+            [("wall_of_floor", 1.1), ("get_p99_of_floor", 1.5)]
+                .map(|(figure, limit)| {
+                    let one = ("removal/pattern", "clear, another pattern", figure);
+                    results.check(one, AtMost(limit), ratio)
+                })
+                .into(),
         ),
         budget(
             "stale reads when loads overlap removals, one process",
@@ -236,7 +279,7 @@ fn all(results: &Results<'_>, bounds: &Bounds) -> Vec<Budget> {
                 results.check(("limit/redis/64", "exact", OPS), AtLeast(0.5), ratio),
                 results.check(
                     ("limit/redis/64", "exact", "round_trips"),
-                    AtMost(1.0),
+                    trips(1.0),
                     |trips| format!("{trips:.1} trips"),
                 ),
             ],
