@@ -406,4 +406,21 @@ mod tests {
         let other = Site::new("p", "get", Location::of_handle("there"));
         assert_ne!(first, other.identity("a::Orders::get::{{closure}}"));
     }
+
+    #[test]
+    fn a_name_is_hashed_once_for_each_place_that_it_stands_in() {
+        let site = Site::new("p", "get", Location::of_handle("here"));
+        let name = "a::Users::get::{{closure}}";
+        let places: Vec<&'static str> = (0..3).map(|_| &*name.to_owned().leak()).collect();
+        let kept = || site.identities.iter().filter_map(OnceCell::get).count();
+        let first = site.identity(name);
+        for known in [4, 4] {
+            assert!(places.iter().all(|place| site.identity(place) == first));
+            assert_eq!(kept(), known);
+        }
+        // One that finds no room is hashed again, and the same.
+        let many = (0..2 * INSTANCES).map(|_| &*name.to_owned().leak());
+        assert!(many.into_iter().all(|place| site.identity(place) == first));
+        assert_eq!(kept(), INSTANCES);
+    }
 }
