@@ -73,8 +73,9 @@ impl Budget {
     ) -> Result<T, Error> {
         let began = Instant::now();
         let mut answer = pin!(answer);
-        let limit = Duration::from_micros(left);
-        let mut answered = tokio::time::timeout(limit, answer.as_mut()).await.ok();
+        let limit = began + Duration::from_micros(left);
+        let in_time = tokio::time::timeout_at(limit.into(), answer.as_mut());
+        let mut answered = in_time.await.ok();
         // The answer may be here and wait for its turn behind tasks of ours: a
         // busy process is no slow server.
         for _ in 0..GRACE {

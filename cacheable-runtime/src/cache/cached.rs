@@ -39,6 +39,8 @@ pub(crate) struct Cached {
     pub(crate) identity: u64,
     /// With the namespace.
     pub(crate) key: Arc<str>,
+    /// The marker of its prefix, if it has one.
+    pub(crate) prefix: Arc<[Arc<Marker>]>,
     pub(crate) rules: Rules,
     /// The tags that are known before the value is.
     pub(crate) tags: Vec<String>,
@@ -81,8 +83,12 @@ impl Cached {
     }
 
     /// The markers that are known to be the entry's before it is read.
-    pub(crate) fn markers(&self, tags: &[String]) -> Vec<Arc<Marker>> {
-        self.engine.markers_of(&self.key, tags)
+    pub(crate) fn markers(&self, tags: &[String]) -> Arc<[Arc<Marker>]> {
+        if tags.is_empty() {
+            return Arc::clone(&self.prefix);
+        }
+        let tags = self.engine.markers_of_tags(tags);
+        self.prefix.iter().cloned().chain(tags).collect()
     }
 
     pub(crate) fn encode<T>(&self, value: &T) -> Result<Encoded, EncodeError>
@@ -171,7 +177,7 @@ impl Cached {
         value: Landing,
         header: &Header,
         size: usize,
-        markers: Box<[Arc<Marker>]>,
+        markers: Arc<[Arc<Marker>]>,
         ticket: Ticket,
     ) {
         let Some(local_key) = self.local_key else {
@@ -238,15 +244,20 @@ pub(crate) struct Fill<'a> {
 
 impl Engine {
     /// The markers of an entry: of its prefix, and of its tags.
-    pub(crate) fn markers_of(&self, key: &str, tags: &[String]) -> Vec<Arc<Marker>> {
+    pub(crate) fn markers_of(&self, key: &str, tags: &[String]) -> Arc<[Arc<Marker>]> {
         let namespace = &self.settings().namespace;
         let known = &self.local().markers;
         let prefix = key.strip_prefix(&**namespace).and_then(prefix_of);
         let prefix = prefix.map(|prefix| known.of(&tags::marker_of_prefix(namespace, prefix)));
-        let tags = tags
-            .iter()
-            .map(|tag| known.of(&marker_of_tag(namespace, tag)));
+        let tags = self.markers_of_tags(tags);
         prefix.into_iter().chain(tags).collect()
+    }
+
+    fn markers_of_tags(&self, tags: &[String]) -> impl Iterator<Item = Arc<Marker>> {
+        let namespace = &self.settings().namespace;
+        let known = &self.local().markers;
+        tags.iter()
+            .map(move |tag| known.of(&marker_of_tag(namespace, tag)))
     }
 
     /// Asks for those of the markers that are not known.

@@ -50,7 +50,7 @@ impl Call {
         key: &dyn Fn(&mut KeyWriter),
     ) -> Self {
         if engine.is_closing() {
-            engine.counters(site.label()).bypassed();
+            engine.of_site(site).counters.bypassed();
             return Self::direct();
         }
         let identity = site.identity(closure);
@@ -71,14 +71,15 @@ impl Call {
         local: Option<Arc<Entry>>,
         key: &dyn Fn(&mut KeyWriter),
     ) -> Self {
-        let counters = engine.counters(site.label());
+        let known = engine.of_site(site);
         match site.text(key) {
             Ok(key) => Self::of(Cached {
-                counters,
+                counters: Arc::clone(&known.counters),
+                prefix: Arc::clone(&known.markers),
                 label: site.label(),
                 location: site.location(),
                 identity,
-                key: engine.full(&key).into(),
+                key: engine.full(key).into(),
                 rules: site.rules,
                 tags: Vec::new(),
                 local_key,
@@ -348,13 +349,12 @@ impl Cold {
         };
         let again = call.again.get_mut();
         let again = again.unwrap_or_else(PoisonError::into_inner).take();
-        let ready = Instant::now();
         call.deadline = call
             .rules
             .load_timeout
             // Without a timer there is no deadline.
             .filter(|_| Handle::try_current().is_ok())
-            .and_then(|timeout| ready.checked_add(timeout));
+            .and_then(|timeout| Instant::now().checked_add(timeout));
         match call.find_in_time(value, tagged).await {
             Found::Landed(landing) => Ok(landing),
             Found::Nothing(load) => Err(Todo::Load(load, None)),
@@ -390,7 +390,7 @@ fn answer<S: CachedShape>(look: Look) -> Result<S::Return, Todo> {
 }
 
 fn refuse(engine: &Engine, site: &'static Site, error: &Error) {
-    engine.counters(site.label()).bypassed();
+    engine.of_site(site).counters.bypassed();
     say_no_key(engine, site.label(), site.location().path, error);
 }
 

@@ -21,11 +21,11 @@ pub(super) enum Seen {
 pub(super) struct Readable {
     pub(super) header: Header,
     pub(super) landing: Landing,
-    pub(super) markers: Box<[Arc<Marker>]>,
+    pub(super) markers: Arc<[Arc<Marker>]>,
 }
 
 impl Readable {
-    fn new(header: Header, landing: Landing, markers: Box<[Arc<Marker>]>) -> Self {
+    fn new(header: Header, landing: Landing, markers: Arc<[Arc<Marker>]>) -> Self {
         Self {
             header,
             landing,
@@ -41,7 +41,7 @@ impl Cached {
         &self,
         value: &ValueType,
         bytes: &[u8],
-        known: &[Arc<Marker>],
+        known: &Arc<[Arc<Marker>]>,
     ) -> Result<Seen, Error> {
         let (header, payload) = match envelope::open(self.key.as_bytes(), bytes) {
             Ok(Opened::Lease(_)) => return Ok(Seen::Lease),
@@ -84,15 +84,17 @@ impl Cached {
     async fn permitted(
         &self,
         header: &Header,
-        known: &[Arc<Marker>],
-    ) -> Result<Option<Box<[Arc<Marker>]>>, Error> {
+        known: &Arc<[Arc<Marker>]>,
+    ) -> Result<Option<Arc<[Arc<Marker>]>>, Error> {
         // Nothing more to look up or to ask for: the commonest case, and the one
         // that every call from the store goes through.
         let untagged = header.tags.is_empty() && self.tags.is_empty();
         if untagged && known.iter().all(|marker| marker.permits(header.tag_stamp)) {
-            return Ok(Some(known.into()));
+            return Ok(Some(Arc::clone(known)));
         }
-        self.spend(self.engine.permitted(&self.key, header)).await
+        // What is seldom gone through is behind a pointer: the future of every
+        // call from the store would have room for it.
+        Box::pin(self.spend(self.engine.permitted(&self.key, header))).await
     }
 
     fn undecodable(&self, why: &dyn std::fmt::Display) {
@@ -123,13 +125,13 @@ impl Engine {
         &self,
         key: &str,
         header: &Header,
-    ) -> Result<Option<Box<[Arc<Marker>]>>, Error> {
+    ) -> Result<Option<Arc<[Arc<Marker>]>>, Error> {
         let tags: Vec<String> = header.tags.iter().map(ToString::to_string).collect();
         let markers = self.markers_of(key, &tags);
         self.learn(&markers).await?;
         let permitted = markers
             .iter()
             .all(|marker| marker.permits(header.tag_stamp));
-        Ok(permitted.then(|| markers.into_boxed_slice()))
+        Ok(permitted.then_some(markers))
     }
 }

@@ -124,7 +124,7 @@ impl Load {
         let header = self.header_of_stand_in(soft, fallback.hard);
         let ticket = self.ticket;
         self.call
-            .keep_here(landing, &header, 0, Box::default(), ticket);
+            .keep_here(landing, &header, 0, Arc::default(), ticket);
         self.leader.is_some().then_some(self)
     }
 

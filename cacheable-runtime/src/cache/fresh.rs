@@ -23,8 +23,14 @@ pub(crate) enum Phase {
 /// one in 500 million would.
 const CHANCE_BEGINS: f64 = 20.0;
 
-/// The phase of an entry with these times. `random` decides where chance does.
-pub(crate) fn phase(rules: &Rules, times: &Times, now: Millis, random: u64) -> Phase {
+/// The phase of an entry with these times. `random` decides where chance does,
+/// and is asked only there.
+pub(crate) fn phase(
+    rules: &Rules,
+    times: &Times,
+    now: Millis,
+    random: impl FnOnce() -> u64,
+) -> Phase {
     if now >= times.hard {
         Phase::Over
     } else if now < times.soft {
@@ -42,13 +48,13 @@ pub(crate) fn phase(rules: &Rules, times: &Times, now: Millis, random: u64) -> P
     }
 }
 
-fn is_early(early: Early, times: &Times, now: Millis, random: u64) -> bool {
+fn is_early(early: Early, times: &Times, now: Millis, random: impl FnOnce() -> u64) -> bool {
     match early {
         Early::Never => false,
         Early::Ahead(_) => now >= settled(early, times),
         Early::Chance(beta) => {
             // From (0, 1]: the logarithm of zero is of no use.
-            let chance = (random as f64 + 1.0) / (u64::MAX as f64 + 1.0);
+            let chance = (random() as f64 + 1.0) / (u64::MAX as f64 + 1.0);
             let ahead = wait(times, beta) * -chance.ln();
             now as f64 + ahead >= times.soft as f64
         }
@@ -117,15 +123,15 @@ mod tests {
             (2_499, Phase::LastResort),
             (2_500, Phase::Over),
         ] {
-            assert_eq!(phase(&rules(), &times(), now, 0), expected, "{now}");
+            assert_eq!(phase(&rules(), &times(), now, || 0), expected, "{now}");
         }
     }
 
     #[test]
     fn ahead_begins_at_its_share_of_the_life() {
         let rules = rules().refresh_ahead(0.8);
-        assert_eq!(phase(&rules, &times(), 1_799, 0), Phase::Fresh);
-        assert_eq!(phase(&rules, &times(), 1_800, 0), Phase::Early);
+        assert_eq!(phase(&rules, &times(), 1_799, || 0), Phase::Fresh);
+        assert_eq!(phase(&rules, &times(), 1_800, || 0), Phase::Early);
         assert_eq!(settled(rules.early, &times()), 1_800);
     }
 
@@ -141,7 +147,7 @@ mod tests {
         };
         for rules in [rules().refresh_ahead(1.0), rules().beta(f64::MAX)] {
             for now in [0, 1, u64::MAX - 1, u64::MAX] {
-                phase(&rules, &times, now, 0);
+                phase(&rules, &times, now, || 0);
             }
             settled(rules.early, &times);
         }
@@ -153,7 +159,7 @@ mod tests {
         let share = |now| {
             let early = (0..1_000_u64).filter(|step| {
                 let random = u64::MAX / 1_000 * step;
-                phase(&rules, &times(), now, random) == Phase::Early
+                phase(&rules, &times(), now, || random) == Phase::Early
             });
             early.count()
         };
@@ -163,6 +169,6 @@ mod tests {
         let settled = settled(rules.early, &times());
         assert_eq!(settled, 1_800);
         assert!(share(settled - 1) <= 1);
-        assert_eq!(phase(&rules, &times(), settled - 500, 0), Phase::Fresh);
+        assert_eq!(phase(&rules, &times(), settled - 500, || 0), Phase::Fresh);
     }
 }

@@ -86,7 +86,7 @@ impl Invalidate {
     pub fn method<R>(mut self, key: MethodKey<R>) -> Self {
         if let Some(begun) = &mut self.0 {
             match key.text {
-                Ok(text) => begun.targets.keys.push(begun.engine.full(&text)),
+                Ok(text) => begun.targets.keys.push(begun.engine.full(text)),
                 Err(error) => begun.refused = Some(error),
             }
         }

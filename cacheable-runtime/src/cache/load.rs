@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -295,7 +296,7 @@ impl Load {
             // time, here.
             (None, None) => {
                 if Local::is_degraded(&self.ticket) && call.local_key.is_some() {
-                    call.keep_here(share(), &header, size, Box::default(), self.ticket);
+                    call.keep_here(share(), &header, size, Arc::default(), self.ticket);
                 }
                 return Some(self);
             }
@@ -310,7 +311,7 @@ impl Load {
             Ok(true) => {
                 leader.lease = None;
                 if call.local_key.is_some() {
-                    let markers = call.markers(tags).into_boxed_slice();
+                    let markers = call.markers(tags);
                     call.keep_here(share(), &header, size, markers, ticket);
                     // A tag of the new value may not be known yet. What is
                     // there instead is the old value, which is over.

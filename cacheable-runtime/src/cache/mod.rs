@@ -38,20 +38,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use once_cell::sync::OnceCell;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::codec::envelope::{Token, lease_bytes};
 use crate::key::KeyWriter;
-use crate::local::{Entry, Local, Look};
+use crate::local::{Entry, Local, Look, Marker};
 use crate::observe::{Counters, Observe};
 use crate::pattern::Pattern;
 use crate::policy::Rules;
 use crate::remote::{Origin, RemoteStore};
-use crate::sync::random;
+use crate::sync::{Chunks, random};
 use crate::time::Clock;
 use flight::{Flights, Landing, Lease};
 use repair::Repair;
+use site::Site;
 
 /// One cache: two levels, the flights above them and the counters beside.
 /// Cheap to clone.
@@ -77,6 +79,8 @@ struct Inner {
     sweeps: removal::Sweeps,
     clock: Clock,
     observe: Observe,
+    /// By the numbers of the sites.
+    sites: Chunks<OnceCell<OfSite>>,
     settings: Settings,
     /// Of the hashes that level 1 knows entries by.
     seed: [u64; 2],
@@ -84,6 +88,13 @@ struct Inner {
     runtime: Option<Handle>,
     under_way: Arc<UnderWay>,
     closing: AtomicBool,
+}
+
+/// What is the same for all calls of a site in one cache, looked up once.
+pub(crate) struct OfSite {
+    pub(crate) counters: Arc<Counters>,
+    /// That of its prefix: the markers of an entry without tags.
+    pub(crate) markers: Arc<[Arc<Marker>]>,
 }
 
 /// How many calls, removals and puts are under way.
@@ -143,6 +154,7 @@ impl Engine {
                 clock,
                 seed: [random(), random()],
                 observe: Observe::default(),
+                sites: Chunks::default(),
                 settings,
                 runtime: Handle::try_current().ok(),
                 under_way: Arc::default(),
@@ -223,6 +235,15 @@ impl Engine {
         self.inner.observe.method(label)
     }
 
+    #[inline]
+    pub(crate) fn of_site(&self, site: &'static Site) -> &OfSite {
+        let known = self.inner.sites.at(site.number());
+        known.get_or_init(|| OfSite {
+            counters: self.counters(site.label()),
+            markers: self.markers_of(&self.full(format!("{}:", site.start())), &[]),
+        })
+    }
+
     fn flights(&self) -> &Arc<Flights> {
         &self.inner.flights
     }
@@ -264,8 +285,10 @@ impl Engine {
     }
 
     /// The key as the store knows it.
-    pub(crate) fn full(&self, key: &str) -> String {
-        format!("{}{key}", self.inner.settings.namespace)
+    pub(crate) fn full(&self, key: impl Into<String>) -> String {
+        let mut key = key.into();
+        key.insert_str(0, &self.inner.settings.namespace);
+        key
     }
 
     /// The pattern as the store knows it.

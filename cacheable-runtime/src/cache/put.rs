@@ -9,6 +9,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
@@ -56,7 +57,8 @@ impl Put {
                     label: self.label,
                     location: self.location,
                     identity: key.identity,
-                    key: engine.full(&text).into(),
+                    key: engine.full(text).into(),
+                    prefix: Arc::clone(&engine.of_site(key.site).markers),
                     again: std::sync::Mutex::default(),
                     _busy: engine.busy(),
                     rules,

@@ -1,6 +1,5 @@
 //! From a call to what the cache has, on one screen.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use tracing::Instrument as _;
@@ -52,9 +51,12 @@ impl Cached {
             method = self.label,
             outcome = tracing::field::Empty
         );
+        if self.deadline.is_none() && span.is_disabled() {
+            return self.find(value, tagged).await;
+        }
         let (deadline, counters) = (self.deadline, Arc::clone(&self.counters));
         // It is large, and stays where it is.
-        let found = pin!(self.find(value, tagged).instrument(span));
+        let found = Box::pin(self.find(value, tagged).instrument(span));
         let Some(deadline) = deadline else {
             return found.await;
         };
@@ -77,7 +79,7 @@ impl Cached {
             return Found::Nothing(Load::alone(self));
         }
         if let Some(entry) = self.local.take() {
-            self = match self.from_level_one(&entry).await {
+            self = match Box::pin(self.from_level_one(&entry)).await {
                 Ok(found) => return found,
                 Err(call) => call,
             };
@@ -158,7 +160,7 @@ impl Cached {
     /// `Err`: it is of no use.
     async fn from_level_one(self: Box<Self>, entry: &Arc<Entry>) -> Result<Found, Box<Self>> {
         let now = self.engine.clock().now();
-        let phase = phase(&self.rules, &entry.times, now, random());
+        let phase = phase(&self.rules, &entry.times, now, random);
         let outcome = match phase {
             _ if now >= entry.until => return Err(self),
             Phase::Fresh | Phase::Early if entry.stale => Outcome::Stale,
@@ -222,7 +224,7 @@ impl Cached {
             }
             let present = match self.spend(engine.read(&self.key, &markers)).await? {
                 Some(bytes) => bytes,
-                None => match self.acquire(leader, None).await? {
+                None => match Box::pin(self.acquire(leader, None)).await? {
                     Some(bytes) => bytes,
                     None => return Ok(Asked::Leased(None)),
                 },
@@ -240,12 +242,13 @@ impl Cached {
                 Seen::Lease if flight::holds(&present) => return Ok(Asked::Own),
                 // Nobody fills it any more.
                 Seen::Lease if engine.remote().has_given_up(&present) => Expect::Lease(&present),
-                Seen::Lease if patience.wait(engine, &present, &ticket).await => {
+                Seen::Lease if Box::pin(patience.wait(engine, &present, &ticket)).await => {
                     leader.show_life();
                     // It is the load that takes its time, not the store.
                     self.budget.renew();
                     if patience.wonders() {
-                        self.spend(engine.remote().takes_writes(&self.key)).await?;
+                        let takes = engine.remote().takes_writes(&self.key);
+                        Box::pin(self.spend(takes)).await?;
                     }
                     continue;
                 }
@@ -256,7 +259,7 @@ impl Cached {
                 Seen::Useless(Some(serial)) => Expect::Serial(serial),
                 Seen::Useless(None) => Expect::Bytes(&present),
             };
-            if self.acquire(leader, Some(over)).await?.is_none() {
+            if Box::pin(self.acquire(leader, Some(over))).await?.is_none() {
                 return Ok(Asked::Leased(None));
             }
             // Somebody else was faster, and has stored what is there now.
@@ -285,11 +288,13 @@ impl Cached {
         } = seen;
         let times = self.times(&header);
         let now = self.engine.clock().now();
-        let phase = phase(&self.rules, &times, now, random());
+        let phase = phase(&self.rules, &times, now, random);
         if phase == Phase::LastResort {
             // The load takes its place, and puts it back if it fails.
             let serial = Expect::Serial(header.serial);
-            let taken = self.acquire(leader, Some(serial)).await?.is_none();
+            let taken = Box::pin(self.acquire(leader, Some(serial)))
+                .await?
+                .is_none();
             let fallback = Fallback::stored(landing, &header, bytes);
             return Ok(taken.then_some(Asked::Leased(Some(fallback))));
         }
@@ -314,7 +319,7 @@ impl Cached {
             self.keep_here(landing.clone(), &header, bytes.len(), markers, ticket);
         }
         if matches!(phase, Phase::Early | Phase::Stale)
-            && let Bid::Won(claim) = self.bid(header.serial).await
+            && let Bid::Won(claim) = Box::pin(self.bid(header.serial)).await
         {
             // Unless the caller runs the body itself.
             outcome.note();
@@ -388,7 +393,7 @@ enum Asked {
 struct Standing {
     ticket: Ticket,
     stamp: u64,
-    markers: Box<[Arc<Marker>]>,
+    markers: Arc<[Arc<Marker>]>,
 }
 
 impl Standing {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::Hasher;
 use std::marker::PhantomData;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use once_cell::sync::{Lazy, OnceCell};
@@ -46,6 +47,7 @@ pub struct Site {
     pub(crate) rules: Rules,
     start: OnceCell<String>,
     full_label: OnceCell<String>,
+    number: OnceCell<u32>,
     identities: [OnceCell<(&'static str, u64)>; INSTANCES],
 }
 
@@ -60,6 +62,7 @@ impl Site {
             rules: Rules::new(Duration::ZERO),
             start: OnceCell::new(),
             full_label: OnceCell::new(),
+            number: OnceCell::new(),
             identities: [const { OnceCell::new() }; INSTANCES],
         }
     }
@@ -160,7 +163,7 @@ impl Site {
     /// One call whose `when` is false.
     pub fn bypass(&'static self, runtime: Option<&Engine>) -> Call {
         if let Some(engine) = runtime {
-            engine.counters(self.label()).bypassed();
+            engine.of_site(self).counters.bypassed();
         }
         Call::direct()
     }
@@ -178,11 +181,14 @@ impl Site {
         }
     }
 
+    /// What the keys of all its calls begin with.
+    pub(crate) fn start(&self) -> &str {
+        self.start
+            .get_or_init(|| format!("cache:{}:{}", self.prefix, self.method))
+    }
+
     pub(crate) fn text(&'static self, key: &dyn Fn(&mut KeyWriter)) -> Result<String, Error> {
-        let start = self
-            .start
-            .get_or_init(|| format!("cache:{}:{}", self.prefix, self.method));
-        let mut writer = KeyWriter::text(start);
+        let mut writer = KeyWriter::text(self.start());
         key(&mut writer);
         writer.finish_text()
     }
@@ -193,6 +199,15 @@ impl Site {
             self.full_label
                 .get_or_init(|| format!("{}.{}", self.prefix, self.method))
         })
+    }
+
+    /// Unlike that of any other site that was called in this process.
+    #[inline]
+    pub(crate) fn number(&self) -> u32 {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        *self
+            .number
+            .get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn location(&self) -> Location {

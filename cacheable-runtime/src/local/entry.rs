@@ -42,7 +42,7 @@ pub(crate) struct Entry {
     pub(crate) serial: u64,
     /// What removals had happened before its load began.
     pub(crate) stamp: u64,
-    pub(crate) markers: Box<[Arc<Marker>]>,
+    pub(crate) markers: Arc<[Arc<Marker>]>,
     /// Where answers from here are counted.
     pub(crate) tally: Tally,
     /// What it takes of the capacity, in bytes.
@@ -176,7 +176,7 @@ impl Entry {
             stale: false,
             serial: 0,
             stamp: 0,
-            markers: Box::default(),
+            markers: Arc::default(),
             tally,
             weight,
             quiet_until: AtomicU64::new(0),

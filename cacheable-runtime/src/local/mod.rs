@@ -253,7 +253,7 @@ impl Local {
                 entry.until = entry.until.min(self.clock.now().saturating_add(life));
                 entry.settled = entry.settled.min(entry.until);
                 // The markers are out of reach; see `distrust`.
-                entry.markers = Box::default();
+                entry.markers = Arc::default();
             }
         }
         if entry.until <= self.clock.now() {

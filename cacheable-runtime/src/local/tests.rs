@@ -28,7 +28,7 @@ fn keep(local: &Local, marker: &Arc<Marker>) {
     let ticket = local.ticket(KEY);
     let mut entry = Entry::new(None, 8, key, times, u64::MAX, ticket, tally);
     entry.stamp = 1;
-    entry.markers = Box::new([Arc::clone(marker)]);
+    entry.markers = Arc::new([Arc::clone(marker)]);
     local.fill(1, entry);
 }
 

@@ -18,6 +18,7 @@ mod tests;
 mod waiter;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -62,14 +63,44 @@ pub(crate) struct Flights {
     abandon: Abandon,
     /// How long a leader may give no sign of life.
     patience: Duration,
-    by_key: Mutex<HashMap<FlightKey, Arc<Flight>>>,
+    by_key: Mutex<ByKey>,
+    hasher: RandomState,
 }
 
+type ByKey = HashMap<FlightKey, Arc<Flight>, BuildHasherDefault<Hashed>>;
+
 /// The site is part of it: two sites that claim one key have other types.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 struct FlightKey {
+    /// Of the other two: a flight is looked for more than once, and by one who
+    /// holds the lock.
+    hash: u64,
     site: u64,
     key: Arc<str>,
+}
+
+impl Hash for FlightKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Takes a hash for itself.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a flight's key has its hash");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 type FlightId = u64;
@@ -155,6 +186,18 @@ impl Flights {
             abandon: Box::new(abandon),
             patience,
             by_key: Mutex::default(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn key_of(&self, site: u64, key: &Arc<str>) -> FlightKey {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u64(site);
+        hasher.write(key.as_bytes());
+        FlightKey {
+            hash: hasher.finish(),
+            site,
+            key: Arc::clone(key),
         }
     }
 
@@ -167,10 +210,7 @@ impl Flights {
         now_in_store: Millis,
         joined: impl FnOnce(),
     ) -> Boarded {
-        let key = FlightKey {
-            site,
-            key: Arc::clone(key),
-        };
+        let key = self.key_of(site, key);
         let flight = {
             let mut by_key = lock(&self.by_key);
             if let Some(flight) = by_key.get(&key) {
@@ -195,7 +235,7 @@ impl Flights {
             flight,
             boarded: now_in_store,
         };
-        waiter.wait(joined).await
+        Box::pin(waiter.wait(joined)).await
     }
 
     /// Opens a flight of `key`, unless there is one.
@@ -205,20 +245,12 @@ impl Flights {
         key: &Arc<str>,
         tagged: bool,
     ) -> Option<Leader> {
-        let key = FlightKey {
-            site,
-            key: Arc::clone(key),
-        };
+        let key = self.key_of(site, key);
         let mut by_key = lock(&self.by_key);
         (!by_key.contains_key(&key)).then(|| self.open(&mut by_key, key, tagged))
     }
 
-    fn open(
-        self: &Arc<Self>,
-        by_key: &mut HashMap<FlightKey, Arc<Flight>>,
-        key: FlightKey,
-        tagged: bool,
-    ) -> Leader {
+    fn open(self: &Arc<Self>, by_key: &mut ByKey, key: FlightKey, tagged: bool) -> Leader {
         let flight = Arc::new(Flight {
             id: unique(),
             key: key.clone(),
@@ -306,7 +338,7 @@ impl Flights {
     }
 }
 
-fn close_in(by_key: &mut HashMap<FlightKey, Arc<Flight>>, flight: &Arc<Flight>) {
+fn close_in(by_key: &mut ByKey, flight: &Arc<Flight>) {
     // By identity: after a dispersal the key may have a newer flight.
     if by_key
         .get(&flight.key)

@@ -1,5 +1,6 @@
 //! Between a handle's values and what the store has.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -28,7 +29,7 @@ impl Cache {
                 .map(|bytes| envelope::open(key.as_bytes(), bytes));
             if let Some(Ok(Opened::Value(header, _))) = opened {
                 let tags: Vec<String> = header.tags.iter().map(ToString::to_string).collect();
-                markers.extend(self.engine.markers_of(key, &tags));
+                markers.extend_from_slice(&self.engine.markers_of(key, &tags));
             }
         }
         self.engine.learn(&markers).await
@@ -71,8 +72,10 @@ impl Cache {
     /// Learns which removals were before now, for what is stored next: one
     /// that is not known is taken to be later.
     pub(super) async fn catch_up(&self, keys: &[String]) {
-        let markers = keys.iter().flat_map(|key| self.engine.markers_of(key, &[]));
-        let markers: Vec<_> = markers.collect();
+        let mut markers = Vec::new();
+        for key in keys {
+            markers.extend_from_slice(&self.engine.markers_of(key, &[]));
+        }
         if let Err(error) = self.engine.learn(&markers).await {
             tracing::debug!(%error, "a value may be taken for an older one");
         }
@@ -100,6 +103,8 @@ impl Cache {
             location: Location::of_handle("Cache::set"),
             identity: 0,
             key: key.into(),
+            // Nothing is asked of it.
+            prefix: Arc::default(),
             rules: Rules::new(ttl).jitter(0.0),
             tags: Vec::new(),
             local_key: None,

@@ -254,6 +254,7 @@ impl Cache {
             label: LABEL,
             location: Location::of_handle("Cache::get_or_load"),
             identity: 0,
+            prefix: engine.markers_of(&key, &[]),
             key: key.into(),
             rules: policy.rules,
             tags: policy.tags,
