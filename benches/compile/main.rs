@@ -1,7 +1,7 @@
 //! What annotated methods cost to compile, beside plain ones and `cached`; and
 //! what the library itself costs whoever adds it.
 //!
-//! `cargo run --release -p benches --bin compile -- [--quick] [methods|cold]…`
+//! `cargo run --release -p benches --bin compile -- [--quick|--record] [methods|cold]…`
 //!
 //! Programs are written to `target/compile`, each into a workspace of its own
 //! with this repository's lock file, and are built without the network. The
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::{env, fs, io};
 
 use benches::{Table, in_turns, median, nanos};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use build::{Built, Crate};
 use program::{Size, Style};
@@ -54,30 +54,47 @@ fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<()> {
-    let (mut quick, mut parts) = (false, Vec::new());
+    let (mut quick, mut records, mut parts) = (false, false, Vec::new());
     for argument in env::args().skip(1) {
         match argument.as_str() {
             "--quick" => quick = true,
+            "--record" => records = true,
             "methods" | "cold" => parts.push(argument),
             other => {
                 return Err(io::Error::other(format!(
-                    "`{other}` is no argument: [--quick] [methods|cold]…"
+                    "`{other}` is no argument: [--quick|--record] [methods|cold]…"
                 )));
             }
         }
     }
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
-    let mut results = serde_json::Map::new();
+    let mut results = Map::new();
     if wants("methods") {
-        results.insert("methods".to_owned(), methods(if quick { 1 } else { 5 })?);
+        methods(if quick { 1 } else { 5 }, &mut results)?;
     }
     if wants("cold") {
-        results.insert("cold".to_owned(), cold(quick)?);
+        cold(quick, &mut results)?;
     }
     let output = build::directory().with_file_name("compile.json");
+    if records && !quick {
+        benches::keep(&results)?;
+    }
     fs::write(&output, format!("{:#}\n", Value::Object(results)))?;
     println!("every round in {}", output.display());
     Ok(())
+}
+
+/// Prints a table, and keeps it with its figures.
+fn report(
+    results: &mut Map<String, Value>,
+    name: &str,
+    note: &str,
+    table: &Table,
+    contenders: Vec<Value>,
+) {
+    println!("\n{name}\n{note}\n\n{table}");
+    let figures = json!({ "note": note, "contenders": contenders, "table": table.json() });
+    results.insert(format!("compile/{name}"), figures);
 }
 
 /// One style's builds of one size.
@@ -87,7 +104,7 @@ struct Builds {
     incremental: Vec<Built>,
 }
 
-fn methods(rounds: usize) -> io::Result<Value> {
+fn methods(rounds: usize, results: &mut Map<String, Value>) -> io::Result<()> {
     let crates: Vec<Crate> = Style::ALL
         .into_iter()
         .map(Crate::of)
@@ -122,11 +139,11 @@ fn methods(rounds: usize) -> io::Result<Value> {
             ]);
             let json = |builds: &[Built]| builds.iter().map(Built::json).collect::<Vec<_>>();
             figures.push(json!({
-                "name": style.name(),
-                "methods": size.methods,
-                "types": size.types,
-                "clean": json(&builds.clean),
-                "incremental": json(&builds.incremental),
+                "name": format!("{}, {} of {} types", style.name(), size.methods, size.types),
+                "rounds": {
+                    "clean": json(&builds.clean),
+                    "incremental": json(&builds.incremental),
+                },
             }));
         }
         let cpu = |builds: &Builds| of(&builds.clean, |built| built.cpu);
@@ -134,7 +151,9 @@ fn methods(rounds: usize) -> io::Result<Value> {
         let cpu = |builds: &Builds| of(&builds.incremental, |built| built.cpu);
         again.push(seen.iter().map(cpu).collect::<Vec<_>>());
     }
-    println!("\nprograms of annotated methods, debug build, dependencies built before\n\n{table}");
+    let note = "programs of annotated methods, debug build, dependencies built before; \
+                again: after a change of one body";
+    report(results, "methods", note, &table, figures);
     let mut table = Table::new(&["", "one type", "again", "a type each", "again"]);
     let mut each = Vec::new();
     for (index, style) in Style::ALL.iter().enumerate().skip(1) {
@@ -153,10 +172,19 @@ fn methods(rounds: usize) -> io::Result<Value> {
         ];
         let cells = added.iter().map(|&added| nanos(added.max(0.0)));
         table.row([style.name().to_owned()].into_iter().chain(cells).collect());
-        each.push(json!({ "name": style.name(), "cpu_ns": added }));
+        let [clean, again, clean_typed, again_typed] = added;
+        each.push(json!({
+            "name": style.name(),
+            "clean_ns": clean,
+            "again_ns": again,
+            "clean_typed_ns": clean_typed,
+            "again_typed_ns": again_typed,
+        }));
     }
-    println!("processor time that a method adds to a build, clean and after a change\n\n{table}");
-    Ok(json!({ "programs": figures, "each": each }))
+    let note = "processor time that one method more adds to a build, beyond a plain one: \
+                of a value type that others return, and of a type of its own";
+    report(results, "each", note, &table, each);
+    Ok(())
 }
 
 fn of(builds: &[Built], figure: impl Fn(&Built) -> std::time::Duration) -> f64 {
@@ -164,7 +192,7 @@ fn of(builds: &[Built], figure: impl Fn(&Built) -> std::time::Duration) -> f64 {
 }
 
 /// What a user builds who adds the library and nothing else.
-fn cold(quick: bool) -> io::Result<Value> {
+fn cold(quick: bool, results: &mut Map<String, Value>) -> io::Result<()> {
     let none =
         "cacheable-runtime = { path = \"REPOSITORY/cacheable-runtime\", default-features = false }";
     let feature = |name: &str| {
@@ -200,11 +228,12 @@ fn cold(quick: bool) -> io::Result<Value> {
         figures.push(json!({
             "name": name,
             "crates": crates,
-            "built": built.as_ref().map(Built::json),
+            "rounds": built.as_ref().map(Built::json),
         }));
     }
-    println!("\nwhat a user builds who adds the library alone, debug build\n\n{table}");
-    Ok(Value::Array(figures))
+    let note = "what a user builds who adds the library alone, debug build";
+    report(results, "cold", note, &table, figures);
+    Ok(())
 }
 
 /// The repository.

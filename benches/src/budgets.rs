@@ -317,6 +317,16 @@ fn all(results: &Results<'_>, bounds: &Bounds) -> Vec<Budget> {
             "stores < 1 s after Redis answers",
             vec![outage("#[cacheable]", "recovery_ns", AtMost(1e9), nanos)],
         ),
+        budget(
+            "100 annotated methods, one value type, and one each",
+            "each adds < 20 ms to a clean debug build",
+            ["clean_ns", "clean_typed_ns"]
+                .map(|figure| {
+                    let one = ("compile/each", "#[cacheable]", figure);
+                    results.check(one, AtMost(20e6), nanos)
+                })
+                .into(),
+        ),
     ]
 }
 

@@ -30,6 +30,6 @@ pub use machine::Machine;
 pub use measure::{cpu_time, in_turns};
 pub use path::{Bench, Field, Path};
 pub use plot::{Plot, Unit};
-pub use record::redraw;
+pub use record::{keep, redraw};
 pub use stats::{median, percentile};
 pub use table::{Table, nanos, number, ratio};

@@ -17,6 +17,21 @@ pub fn redraw() -> io::Result<()> {
     Record::here().redraw()
 }
 
+/// Keeps figures beside those of the paths that [`Bench`](crate::Bench) runs, by names
+/// that begin with `compile/`, and writes the page anew. No server is part of them.
+///
+/// # Errors
+/// What is recorded was measured on another machine, or a file cannot be written.
+pub fn keep(figures: &Map<String, Value>) -> io::Result<()> {
+    let record = Record::here();
+    let server = record.read()?["machine"]["server"].take();
+    let machine = Machine::here(server.as_str().unwrap_or_default().to_owned());
+    record.keep(&machine, false, figures)
+}
+
+/// What the names of figures begin with that a run of all paths does not measure.
+const BESIDE: &str = "compile/";
+
 /// `docs` and the files in it that a run writes.
 pub(crate) struct Record {
     docs: PathBuf,
@@ -38,14 +53,16 @@ impl Record {
         paths: &Map<String, Value>,
     ) -> io::Result<()> {
         let mut kept = Map::new();
-        if !all && self.figures().exists() {
+        if self.figures().exists() {
             let mut before = self.read()?;
-            if !machine.is(&before["machine"]) {
+            let same = machine.is(&before["machine"]);
+            if !all && !same {
                 return Err(io::Error::other(
                     "what is recorded was measured on another machine: record everything, without a filter",
                 ));
             }
-            if let Value::Object(paths) = before["paths"].take() {
+            if let Value::Object(mut paths) = before["paths"].take() {
+                paths.retain(|name, _| same && (!all || name.starts_with(BESIDE)));
                 kept = paths;
             }
         }

@@ -24,7 +24,8 @@ impl Table {
         self.rows.push(cells);
     }
 
-    pub(crate) fn json(&self) -> Value {
+    /// Its rows, the header among them.
+    pub fn json(&self) -> Value {
         json!(self.rows)
     }
 

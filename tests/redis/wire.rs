@@ -75,6 +75,35 @@ async fn a_hit_is_one_command_and_a_miss_is_three() {
     assert_eq!(service.loads(), 2);
 }
 
+/// Who asks after a removal expects to find nothing, and asks for a lease at
+/// once; if there is something, that is the answer.
+#[tokio::test]
+async fn a_miss_after_a_removal_is_two_commands() {
+    let server = RedisServer::start();
+    let service = Service::on(&server).await;
+    service.loaded(1).await;
+    let mut monitor = Monitor::start(&server);
+    service.write(1).await.unwrap();
+    service.loaded(1).await;
+    assert_eq!(monitor.seen(), ["UNLINK", "EVALSHA", "EVALSHA"]);
+    service.read(1).await.unwrap();
+    assert_eq!(monitor.seen(), ["GET"]);
+    // Another process asks first.
+    let other = Service::on(&server).await;
+    for load in 1..=9 {
+        other.loaded(load as u32 + 1).await;
+    }
+    service.write(1).await.unwrap();
+    other.loaded(1).await;
+    monitor.seen();
+    let loads = service.loads();
+    assert_eq!(service.read(1).await.unwrap(), 10);
+    assert_eq!(monitor.seen(), ["EVALSHA"]);
+    assert_eq!(service.read(1).await.unwrap(), 10);
+    assert_eq!(monitor.seen(), ["GET"]);
+    assert_eq!(service.loads(), loads);
+}
+
 #[tokio::test]
 async fn several_keys_are_one_round_trip() {
     let server = RedisServer::start();

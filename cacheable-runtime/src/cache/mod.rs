@@ -10,6 +10,7 @@
 mod budget;
 mod cached;
 pub(crate) mod call;
+mod emptied;
 mod examine;
 mod fallback;
 mod flight;
@@ -51,6 +52,7 @@ use crate::policy::Rules;
 use crate::remote::{Origin, RemoteStore};
 use crate::sync::{Chunks, random};
 use crate::time::Clock;
+use emptied::Emptied;
 use flight::{Flights, Landing, Lease};
 use repair::Repair;
 use site::Site;
@@ -76,6 +78,7 @@ struct Inner {
     remote: Arc<dyn RemoteStore>,
     flights: Arc<Flights>,
     repair: Repair,
+    emptied: Emptied,
     sweeps: removal::Sweeps,
     clock: Clock,
     observe: Observe,
@@ -150,6 +153,7 @@ impl Engine {
                 remote,
                 flights,
                 repair: Repair::default(),
+                emptied: Emptied::default(),
                 sweeps: removal::Sweeps::default(),
                 clock,
                 seed: [random(), random()],
@@ -169,6 +173,10 @@ impl Engine {
 
     pub(crate) fn repair(&self) -> &Repair {
         &self.inner.repair
+    }
+
+    fn emptied(&self) -> &Emptied {
+        &self.inner.emptied
     }
 
     fn sweeps(&self) -> &removal::Sweeps {

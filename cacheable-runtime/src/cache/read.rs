@@ -112,7 +112,7 @@ impl Cached {
                     // Nobody joins from here on. Whoever has joined after a
                     // change was told, or made, must not get what was before.
                     leader.close();
-                    if standing.holds(&self.engine) {
+                    if standing.holds(&self.engine) && !leader.is_doubted() {
                         leader.land(landing.clone());
                     } else {
                         leader.disperse();
@@ -132,6 +132,8 @@ impl Cached {
                 // Nobody would share this load, and whoever asked again since
                 // the invalidation waits for the lease.
                 Ok(Asked::Leased(_)) if leader.is_dispersed() => {}
+                // What would stand in for this load was removed meanwhile.
+                Ok(Asked::Leased(Some(_))) if leader.is_doubted() => leader.disperse(),
                 Ok(Asked::Leased(fallback)) => {
                     return Found::Nothing(Load::new(self, leader, fallback));
                 }
@@ -213,16 +215,24 @@ impl Cached {
         let engine = &self.engine;
         let mut patience = Patience::new(engine.settings());
         let markers = self.markers(&self.tags);
+        let hash = engine.local().hash(self.key.as_bytes());
+        // Who goes on under a lease that was left to it does not ask for one.
+        let mut emptied = engine.emptied().take(hash) && leader.lease.is_none();
         let mut lost = 0;
         loop {
             // Before the question, so that what overtakes the answer is seen.
-            let ticket = engine.local().ticket(&self.key);
+            let ticket = engine.local().ticket_of(hash);
             // After the ticket, which a removal that comes to wait from here on
             // makes void.
             if engine.repair().covers(&self.key) {
                 return Ok(Asked::Undelivered);
             }
-            let present = match self.spend(engine.read(&self.key, &markers)).await? {
+            let read = if std::mem::take(&mut emptied) {
+                None
+            } else {
+                self.spend(engine.read(&self.key, &markers)).await?
+            };
+            let present = match read {
                 Some(bytes) => bytes,
                 None => match Box::pin(self.acquire(leader, None)).await? {
                     Some(bytes) => bytes,

@@ -4,8 +4,9 @@
 //! level 1 forgets what it covers, before it is sent, so that their leaders
 //! store nothing after it. When the store has answered, or has failed to, level
 //! 1 forgets again what was read meanwhile, and flights that have begun since
-//! are dispersed if they are still at their look-up: it may have found the old
-//! entry, and a caller who comes after the removal must not share it.
+//! are doubted, or dispersed, if they are still at their look-up: it may have
+//! found the old entry, and a caller who comes after the removal must not share
+//! it.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -64,10 +65,17 @@ impl Targets {
 
     /// Whether `key` goes, as far as its name tells.
     pub(super) fn cover(&self, key: &str) -> bool {
+        self.name(key) || self.match_pattern(key)
+    }
+
+    fn name(&self, key: &str) -> bool {
+        self.keys.iter().any(|named| named == key)
+    }
+
+    fn match_pattern(&self, key: &str) -> bool {
         let whole = self.prefixes.iter().map(|prefix| &prefix.pattern);
         let mut patterns = self.patterns.iter().chain(whole);
-        self.keys.iter().any(|covered| covered == key)
-            || patterns.any(|pattern| pattern.matches(key.as_bytes()))
+        patterns.any(|pattern| pattern.matches(key.as_bytes()))
     }
 }
 
@@ -122,9 +130,11 @@ impl Engine {
 
     pub(crate) async fn remove_now(&self, targets: &Targets, how: How) -> Result<u64, Error> {
         let How { sweep, limit } = how;
-        let covers = |key: &str| targets.cover(key);
-        self.flights().disperse(covers);
+        self.flights().disperse(|key| targets.cover(key));
         self.forget(targets);
+        for key in &targets.keys {
+            self.emptied().add(self.local().hash(key.as_bytes()));
+        }
         let mut removed = 0;
         let mut failed = None;
         let mut note = |result: Result<u64, Error>| match result {
@@ -157,7 +167,13 @@ impl Engine {
         }
         // Also after a failure: what was sent may have been done.
         self.forget(targets);
-        self.flights().disperse_lookups(covers);
+        if !targets.keys.is_empty() {
+            self.flights().doubt_lookups(|key| targets.name(key));
+        }
+        if !targets.patterns.is_empty() || !targets.prefixes.is_empty() {
+            self.flights()
+                .disperse_lookups(|key| targets.match_pattern(key));
+        }
         failed.map_or(Ok(removed), Err)
     }
 

@@ -68,6 +68,11 @@ pub(crate) struct Local {
     degraded_ttl: Duration,
 }
 
+/// What a key of the store is told from others by, mostly: never 0, and nothing
+/// that anybody outside can foresee.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyHash(pub(crate) u64);
+
 /// What level 1 has for a call.
 pub(crate) enum Look {
     Nothing,
@@ -224,7 +229,11 @@ impl Local {
 
     /// To be taken before the question whose answer is to be kept.
     pub(crate) fn ticket(&self, key: &str) -> Ticket {
-        let stripe = self.stripe(key.as_bytes());
+        self.ticket_of(self.hash(key.as_bytes()))
+    }
+
+    pub(crate) fn ticket_of(&self, key: KeyHash) -> Ticket {
+        let stripe = self.stripe(key);
         Ticket {
             validity: Validity {
                 generation: self.generation(Ordering::SeqCst),
@@ -267,7 +276,7 @@ impl Local {
 
     /// What is known of the key is out of date.
     pub(crate) fn forget(&self, key: &[u8]) {
-        let stripe = self.stripe(key);
+        let stripe = self.stripe(self.hash(key));
         self.stripes[usize::from(stripe)].fetch_add(1, Ordering::SeqCst);
         self.watch.wake(stripe);
     }
@@ -346,11 +355,15 @@ impl Local {
         true
     }
 
-    fn stripe(&self, key: &[u8]) -> u16 {
+    pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {
         let mut hasher = self.keys.build_hasher();
         hasher.write(key);
+        KeyHash(hasher.finish().max(1))
+    }
+
+    fn stripe(&self, key: KeyHash) -> u16 {
         // As many stripes as a power of two.
-        (hasher.finish() as usize & (self.stripes.len() - 1)) as u16
+        (key.0 as usize & (self.stripes.len() - 1)) as u16
     }
 }
 

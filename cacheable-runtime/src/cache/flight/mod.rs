@@ -125,6 +125,8 @@ struct State {
     loading: Option<Lease>,
     /// What is refreshed, for those who come meanwhile.
     stale: Option<Offer>,
+    /// What the look-up finds may have been removed meanwhile.
+    doubted: bool,
 }
 
 /// An old value that others may have while it is refreshed.
@@ -262,6 +264,7 @@ impl Flights {
                 left_behind: None,
                 loading: None,
                 stale: None,
+                doubted: false,
             }),
             changed: Notify::new(),
         });
@@ -281,11 +284,27 @@ impl Flights {
         self.disperse_if(|flight| covers(&flight.key.key));
     }
 
-    /// As [`disperse`](Self::disperse), but leaves alone those whose body runs:
-    /// to be called when the store has carried out a removal before which
-    /// `disperse` was called. A body that has begun since then reads what the
-    /// removal made way for; a look-up may hold what was removed. So may what a
-    /// refresh offers, which is taken back.
+    /// To be called when the store has carried out a removal before which
+    /// [`disperse`](Self::disperse) was called. A body that has begun since
+    /// then reads what the removal made way for, and goes on. A look-up may
+    /// find what was removed, and then nobody shares it; if it finds nothing,
+    /// its body does for all. What a refresh offers is taken back.
+    pub(crate) fn doubt_lookups(&self, covers: impl Fn(&str) -> bool) {
+        let mut offers = Vec::new();
+        let by_key = lock(&self.by_key);
+        let covered = by_key.values().filter(|flight| covers(&flight.key.key));
+        for flight in covered {
+            let mut state = lock(&flight.state);
+            offers.extend(state.stale.take());
+            state.doubted = true;
+        }
+        // These may run code of others when they are dropped.
+        drop(by_key);
+        drop(offers);
+    }
+
+    /// As [`doubt_lookups`](Self::doubt_lookups), where what a look-up finds
+    /// says nothing of whether it was removed: they start again.
     pub(crate) fn disperse_lookups(&self, covers: impl Fn(&str) -> bool) {
         let mut offers = Vec::new();
         self.disperse_if(|flight| covers(&flight.key.key) && flight.takes_back(&mut offers));
@@ -440,6 +459,12 @@ impl Leader {
     /// Whether an invalidation has come since the flight began.
     pub(crate) fn is_dispersed(&self) -> bool {
         matches!(lock(&self.flight.state).phase, Phase::Dispersed)
+    }
+
+    /// Whether what it has looked up may have been removed. To be asked when
+    /// nobody joins any more.
+    pub(crate) fn is_doubted(&self) -> bool {
+        lock(&self.flight.state).doubted
     }
 
     /// Hands over what was found or loaded, and ends the flight.

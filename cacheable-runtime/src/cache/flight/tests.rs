@@ -217,22 +217,47 @@ fn after_a_removal_look_ups_start_again_and_bodies_go_on() {
 }
 
 #[test]
-fn what_a_refresh_offers_is_taken_back_by_a_removal() {
+fn after_a_removal_by_key_look_ups_go_on_in_doubt() {
     let field = Field::new();
-    let leader = field.lead("k");
-    leader.offer(Offer::for_ever(value(1)));
-    leader.loading();
-    let mut before = field.board("k");
-    assert!(matches!(
-        poll(&mut before),
-        Poll::Ready(Boarded::Offered(..))
-    ));
-    field.flights.disperse_lookups(|_| true);
-    let mut after = field.wait("k");
-    assert!(!leader.is_dispersed());
-    leader.land(value(2));
-    expect_value(&mut after, 2);
+    let (asking, loading) = (field.lead("a"), field.lead("b"));
+    loading.loading();
+    let other = field.lead("c");
+    let mut waiting = field.wait("a");
+    field.flights.doubt_lookups(|key| key != "c");
+    assert!(asking.is_doubted() && !asking.is_dispersed());
+    assert!(!loading.is_dispersed() && !other.is_doubted());
+    assert!(poll(&mut waiting).is_pending());
+    // It has found nothing, and what its body brings does for all.
+    asking.loading();
+    asking.land(value(2));
+    expect_value(&mut waiting, 2);
+    drop((loading, other));
     field.is_empty();
+}
+
+#[test]
+fn what_a_refresh_offers_is_taken_back_by_a_removal() {
+    let removals: [fn(&Flights); 2] = [
+        |flights| flights.disperse_lookups(|_| true),
+        |flights| flights.doubt_lookups(|_| true),
+    ];
+    for removal in removals {
+        let field = Field::new();
+        let leader = field.lead("k");
+        leader.offer(Offer::for_ever(value(1)));
+        leader.loading();
+        let mut before = field.board("k");
+        assert!(matches!(
+            poll(&mut before),
+            Poll::Ready(Boarded::Offered(..))
+        ));
+        removal(&field.flights);
+        let mut after = field.wait("k");
+        assert!(!leader.is_dispersed());
+        leader.land(value(2));
+        expect_value(&mut after, 2);
+        field.is_empty();
+    }
 }
 
 #[test]

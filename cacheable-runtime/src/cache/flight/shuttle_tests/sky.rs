@@ -93,10 +93,7 @@ impl Sky {
 
     async fn board(&self) -> Boarded {
         if self.without == Without::OneLock {
-            let key = FlightKey {
-                site: 1,
-                key: Arc::clone(&self.key),
-            };
+            let key = self.flights.key_of(1, &self.key);
             if !lock(&self.flights.by_key).contains_key(&key) {
                 let mut by_key = lock(&self.flights.by_key);
                 return Boarded::Lead(self.flights.open(&mut by_key, key, true));
@@ -154,7 +151,12 @@ impl Sky {
                     self.refresh(leader, one, version, &present);
                 } else {
                     drop(one);
-                    leader.land(landing(version));
+                    leader.close();
+                    if leader.is_doubted() {
+                        leader.disperse();
+                    } else {
+                        leader.land(landing(version));
+                    }
                 }
                 return version;
             }
@@ -236,7 +238,7 @@ impl Sky {
                     Without::Offers => self
                         .flights
                         .disperse_if(|flight| !matches!(lock(&flight.state).phase, Phase::Loading)),
-                    _ => self.flights.disperse_lookups(|_| true),
+                    _ => self.flights.doubt_lookups(|_| true),
                 }
             }
             Removal::Tag => {
