@@ -2,9 +2,10 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -14,13 +15,14 @@ use tokio::runtime::Handle;
 use super::Engine;
 use super::budget::Budget;
 use super::cached::Cached;
+use super::course::{Alone, Course, Given, settle};
 use super::flight::Landing;
 use super::load::Load;
 use super::read::Found;
-use super::settle::{behind, refresh_behind, restore, settle};
+use super::settle::{behind, refresh_behind, restore};
 use super::shape::CachedShape;
 use super::site::Site;
-use super::tags::{Tags, add, keep_all, never_late, no_tags, tag};
+use super::tags::{Tags, add, never_late, no_tags, tag};
 use crate::codec::{self, CodecChoice, CodecId, DecodeError, Schema};
 use crate::error::Error;
 use crate::key::KeyWriter;
@@ -183,17 +185,14 @@ impl Call {
 
     /// Answers from the cache, or runs `body` and keeps what it returns.
     #[inline]
-    pub async fn run<S, F>(self, _: S, body: Pin<&mut F>) -> S::Return
+    pub fn run<S, F>(self, _: S, body: Pin<&mut F>) -> Running<'_, S, F>
     where
         S: CachedShape,
         F: Future<Output = S::Return>,
     {
-        match self.landed::<S>() {
-            Ok(answer) => answer,
-            Err(cold) => {
-                Box::pin(cold.run::<S, _, _, _, _>(body, keep_all, no_tags, never_late, false))
-                    .await
-            }
+        Running {
+            course: self.course(false),
+            body: Alone(body),
         }
     }
 
@@ -205,12 +204,13 @@ impl Call {
         F: Future<Output = S::Return>,
         U: FnOnce(&S::Stored) -> bool,
     {
-        match self.landed::<S>() {
-            Ok(answer) => answer,
-            Err(cold) => {
-                Box::pin(cold.run::<S, _, _, _, _>(body, unless, no_tags, never_late, false)).await
-            }
+        let mut course = self.course::<S>(false);
+        if let Some(answer) = course.answer() {
+            return answer;
         }
+        let mut body = Given::new(body, unless, no_tags);
+        let returned = poll_fn(move |context| course.poll(context, &mut body)).await;
+        returned.unwrap_or_else(never_late)
     }
 
     /// As [`run`](Self::run), with all that an attribute can ask for: tags
@@ -232,10 +232,13 @@ impl Call {
         G: FnOnce(&S::Stored, &mut Tags),
         L: FnOnce() -> S::Return,
     {
-        match self.landed::<S>() {
-            Ok(answer) => answer,
-            Err(cold) => Box::pin(cold.run::<S, _, _, _, _>(body, unless, tags, late, true)).await,
+        let mut course = self.course::<S>(true);
+        if let Some(answer) = course.answer() {
+            return answer;
         }
+        let mut body = Given::new(body, unless, tags);
+        let returned = poll_fn(move |context| course.poll(context, &mut body)).await;
+        returned.unwrap_or_else(late)
     }
 
     /// As [`run_full`](Self::run_full), over a body that can outlive the
@@ -256,137 +259,144 @@ impl Call {
         G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
         L: FnOnce() -> S::Return,
     {
-        match self.landed::<S>() {
-            Ok(answer) => answer,
-            Err(cold) => Box::pin(cold.run_owned::<S, _, _, _, _>(body, unless, tags, late)).await,
+        let call = match self.0 {
+            State::Hit(landing) => match restore::<S>(landing) {
+                Some(answer) => return answer,
+                None => None,
+            },
+            State::Direct => None,
+            State::Cached(call) => Some(call),
+        };
+        match call {
+            Some(call) => {
+                Box::pin(run_owned::<S, _, _, _, _>(call, body, unless, tags, late)).await
+            }
+            None => {
+                Outcome::Bypass.note();
+                body.await
+            }
         }
     }
 
-    /// The answer that level 1 has; else the call that goes on. Nothing is
-    /// awaited and nothing allocated for it: what comes after a miss is behind
-    /// a pointer, so that a hit's future is small.
-    #[inline]
-    fn landed<S: CachedShape>(self) -> Result<S::Return, Cold> {
+    fn course<S: CachedShape>(self, tagged: bool) -> Course<S> {
         match self.0 {
-            // Only two handles that use one key for two types get what they
-            // cannot return.
-            State::Hit(value) => restore::<S>(value).ok_or(Cold(None)),
-            State::Direct => Err(Cold(None)),
-            State::Cached(call) => Err(Cold(Some(call))),
+            State::Hit(landing) => Course::hit(landing),
+            State::Direct => Course::direct(),
+            State::Cached(call) => Course::begins(call, tagged),
         }
     }
 }
 
-/// A call that level 1 has no answer for; of nothing, if only the body is run.
-struct Cold(Option<Box<Cached>>);
+/// What [`Call::run`] returns.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Running<'a, S: CachedShape, F> {
+    course: Course<S>,
+    body: Alone<'a, F>,
+}
 
-impl Cold {
-    async fn run<S, F, U, G, L>(
-        self,
-        body: Pin<&mut F>,
-        unless: U,
-        tags: G,
-        late: L,
-        tagged: bool,
-    ) -> S::Return
-    where
-        S: CachedShape,
-        F: Future<Output = S::Return>,
-        U: FnOnce(&S::Stored) -> bool,
-        G: FnOnce(&S::Stored, &mut Tags),
-        L: FnOnce() -> S::Return,
-    {
-        let value = const { &ValueType::of::<S::Stored>() };
-        let (load, old) = match answer::<S>(self.look(value, tagged).await) {
-            Ok(answer) => return answer,
-            Err(Todo::Late) => return late(),
-            Err(Todo::Run) => return body.await,
-            Err(Todo::Load(load, old)) => (load, old),
-        };
-        match settle::<S, F, U, G>(load, body, unless, tags).await {
-            Some(returned) => returned,
-            None => old.and_then(restore::<S>).unwrap_or_else(late),
+/// Nothing in it is pinned: its body is elsewhere.
+impl<S: CachedShape, F> Unpin for Running<'_, S, F> {}
+
+impl<S, F> Future for Running<'_, S, F>
+where
+    S: CachedShape,
+    F: Future<Output = S::Return>,
+{
+    type Output = S::Return;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<S::Return> {
+        let Self { course, body } = self.get_mut();
+        if let Some(answer) = course.answer() {
+            return Poll::Ready(answer);
         }
+        let polled = course.poll(context, body);
+        polled.map(|returned| returned.unwrap_or_else(never_late))
     }
+}
 
-    async fn run_owned<S, F, U, G, L>(self, body: F, unless: U, tags: G, late: L) -> S::Return
-    where
-        S: CachedShape + Send + 'static,
-        F: Future<Output = S::Return> + Send + 'static,
-        U: FnOnce(&S::Stored) -> bool + Send + 'static,
-        G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
-        L: FnOnce() -> S::Return,
-    {
-        let value = const { &ValueType::of::<S::Stored>() };
-        let (load, old) = match answer::<S>(self.look(value, true).await) {
-            Ok(answer) => return answer,
-            Err(Todo::Late) => return late(),
-            Err(Todo::Run) => return body.await,
-            Err(Todo::Load(load, old)) => (load, old),
-        };
-        if let Some(old) = old {
-            let Some(answer) = restore::<S>(old) else {
-                return body.await;
-            };
-            let engine = load.call().engine.clone();
-            behind(&engine, async move {
-                let body = std::pin::pin!(body);
-                // An error, too, is the end of it: it is counted.
-                drop(settle::<S, F, U, G>(load, body, unless, tags).await);
-            });
-            return answer;
-        }
-        let settled = settle::<S, F, U, G>(load, std::pin::pin!(body), unless, tags).await;
-        settled.unwrap_or_else(late)
+impl<S: CachedShape, F> fmt::Debug for Running<'_, S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
     }
+}
 
-    /// What there is without running the body. With `value` by reference this
-    /// is not generic: it is compiled once, and not for each annotated method.
-    async fn look(self, value: &'static ValueType, tagged: bool) -> Look {
-        let Some(mut call) = self.0 else {
-            Outcome::Bypass.note();
-            return Err(Todo::Run);
+async fn run_owned<S, F, U, G, L>(
+    call: Box<Cached>,
+    body: F,
+    unless: U,
+    tags: G,
+    late: L,
+) -> S::Return
+where
+    S: CachedShape + Send + 'static,
+    F: Future<Output = S::Return> + Send + 'static,
+    U: FnOnce(&S::Stored) -> bool + Send + 'static,
+    G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
+    L: FnOnce() -> S::Return,
+{
+    let value = const { &ValueType::of::<S::Stored>() };
+    let mut load = match look(call, value, true).await {
+        Ok(landing) => match restore::<S>(landing) {
+            Some(answer) => return answer,
+            None => return body.await,
+        },
+        Err(Todo::Late) => return late(),
+        Err(Todo::Load(load)) => load,
+    };
+    if let Some(old) = load.old.take() {
+        let Some(answer) = restore::<S>(old) else {
+            return body.await;
         };
-        let again = call.again.get_mut();
-        let again = again.unwrap_or_else(PoisonError::into_inner).take();
-        call.deadline = call
-            .rules
-            .load_timeout
-            // Without a timer there is no deadline.
-            .filter(|_| Handle::try_current().is_ok())
-            .and_then(|timeout| Instant::now().checked_add(timeout));
-        match call.find_in_time(value, tagged).await {
-            Found::Landed(landing) => Ok(landing),
-            Found::Nothing(load) => Err(Todo::Load(load, None)),
-            Found::Refresh(load, old) => match again {
-                Some(again) => {
-                    refresh_behind(load, again);
-                    Ok(old)
-                }
-                None => Err(Todo::Load(load, Some(old))),
-            },
-            Found::Late => Err(Todo::Late),
-        }
+        let engine = load.call().engine.clone();
+        behind(&engine, async move {
+            let body = std::pin::pin!(body);
+            // An error, too, is the end of it: it is counted.
+            drop(settle::<S, F, U, G>(load, body, unless, tags).await);
+        });
+        return answer;
+    }
+    let settled = settle::<S, F, U, G>(load, std::pin::pin!(body), unless, tags).await;
+    settled.unwrap_or_else(late)
+}
+
+/// What there is without running the body. With `value` by reference this is
+/// not generic: it is compiled once, and not for each value type.
+pub(super) async fn look(mut call: Box<Cached>, value: &'static ValueType, tagged: bool) -> Look {
+    let again = call.again.get_mut();
+    let again = again.unwrap_or_else(PoisonError::into_inner).take();
+    call.deadline = call
+        .rules
+        .load_timeout
+        // Without a timer there is no deadline.
+        .filter(|_| Handle::try_current().is_ok())
+        .and_then(|timeout| Instant::now().checked_add(timeout));
+    match call.find_in_time(value, tagged).await {
+        Found::Landed(landing) => Ok(landing),
+        Found::Nothing(load) => Err(Todo::Load(load)),
+        Found::Refresh(mut load, old) => match again {
+            Some(again) => {
+                refresh_behind(load, again);
+                Ok(old)
+            }
+            None => {
+                load.old = Some(old);
+                Err(Todo::Load(load))
+            }
+        },
+        Found::Late => Err(Todo::Late),
     }
 }
 
 /// What to answer with, or what is to be done for it.
-type Look = Result<Landing, Todo>;
+pub(super) type Look = Result<Landing, Todo>;
 
 /// What a call that has no answer yet does.
-enum Todo {
+pub(super) enum Todo {
     /// Its time was up while it waited for another's load.
     Late,
-    /// The body runs, and the cache has nothing to do with it.
-    Run,
     /// The body runs as this load, which may be a refresh of an old value.
-    Load(Box<Load>, Option<Landing>),
-}
-
-/// Only two handles that use one key for two types land what they cannot
-/// return.
-fn answer<S: CachedShape>(look: Look) -> Result<S::Return, Todo> {
-    look.and_then(|landing| restore::<S>(landing).ok_or(Todo::Run))
+    Load(Box<Load>),
 }
 
 fn refuse(engine: &Engine, site: &'static Site, error: &Error) {

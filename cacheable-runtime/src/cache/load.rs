@@ -1,6 +1,6 @@
 //! From nothing in the store to a loaded and kept value.
 
-use std::future::Future;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -38,6 +38,9 @@ pub(crate) struct Load {
     /// How many removals of tags this process had made.
     pub(super) removals: u64,
     pub(super) began: Instant,
+    /// What to answer with if it fails: the value that it refreshes.
+    pub(super) old: Option<Landing>,
+    drive: Option<Drive>,
 }
 
 /// What those who wait for a load are handed, made when somebody does: an owned
@@ -107,43 +110,62 @@ impl Load {
             answered: Outcome::Miss,
             fallback,
             removals: local.markers.own_removals(),
+            old: None,
+            drive: None,
         })
     }
 
-    /// Runs the body in the caller's own task, and keeps the lease alive
-    /// meanwhile. `None`: the deadline came first.
-    pub(crate) fn drive<'a, F: Future>(
-        &'a mut self,
-        mut body: Pin<&'a mut F>,
-    ) -> impl Future<Output = Option<F::Output>> + use<'a, F> {
-        let mut drive = self.begin();
-        std::future::poll_fn(move |context| {
-            let mut output = None;
-            let over = drive.poll(context, &mut |context| {
-                let polled = body.as_mut().poll(context);
-                polled.map(|returned| output = Some(returned))
-            });
-            over.map(|()| output)
-        })
+    /// Polls the body in the caller's own task, and keeps the lease alive
+    /// meanwhile. Ready when `body` is, or when its time is up.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        body: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
+    ) -> Poll<()> {
+        if self.drive.is_none() {
+            self.begin();
+        }
+        let drive = self.drive.as_mut().expect("it has begun");
+        let (call, leader) = (&*self.call, self.leader.as_ref());
+        let polled = {
+            let _inside = leader.map(Leader::enter);
+            let _span = drive.span.enter();
+            body(context)
+        };
+        let in_time = polled.is_ready();
+        if !in_time {
+            drive.pulse.poll(call, leader, context);
+            let alarm = drive.alarm.as_mut();
+            if alarm.is_none_or(|alarm| alarm.as_mut().poll(context).is_pending()) {
+                return Poll::Pending;
+            }
+        }
+        // Over what the calls in the body have said.
+        match leader {
+            Some(_) => Outcome::Miss.note(),
+            None => Outcome::Bypass.note(),
+        }
+        call.counters.took(self.began.elapsed());
+        if !in_time {
+            call.counters.load_timed_out();
+        }
+        Poll::Ready(())
     }
 
-    fn begin(&mut self) -> Drive<'_> {
-        self.call.counters.loaded();
+    fn begin(&mut self) {
+        let call = &self.call;
+        call.counters.loaded();
         self.began = Instant::now();
-        let call = &*self.call;
         let leader = self.leader.as_ref();
         let lease = leader.and_then(|leader| leader.lease.clone());
         let claim = self.claim.as_ref().map(|claim| claim.token.clone());
         let held = claim.map(Held::Claim).or(lease.map(Held::Lease));
         let alarm = |at: Instant| Box::pin(tokio::time::sleep_until(at.into()));
-        Drive {
-            pulse: Pulse::new(call, leader, held),
+        self.drive = Some(Drive {
+            pulse: Pulse::new(held.filter(|_| call.engine.settings().renews)),
             alarm: call.deadline.map(alarm),
             span: tracing::debug_span!("cacheable.load", method = call.label),
-            began: self.began,
-            call,
-            leader,
-        }
+        });
     }
 
     pub(crate) fn call(&self) -> &Cached {
@@ -177,9 +199,15 @@ impl Load {
 
     /// Keeps what there is to keep. What the caller gets instead of its own
     /// value, if it has none.
-    pub(super) async fn finish(self: Box<Self>, end: End, share: Share<'_>) -> Option<Landing> {
+    pub(super) async fn finish(
+        mut self: Box<Self>,
+        end: End,
+        share: Box<dyn Fn() -> Landing + Send + Sync>,
+    ) -> Option<Landing> {
+        // Its timers have nothing to wait for.
+        self.drive = None;
         match end {
-            End::Value(value) => self.store(value, share).await,
+            End::Value(value) => self.store(value, &*share).await,
             End::Absent => self.absent().await,
             End::FallBack => return Some(self.fall_back().await),
         }
@@ -408,45 +436,9 @@ impl Load {
     }
 }
 
-/// A body that is being run.
-struct Drive<'a> {
-    call: &'a Cached,
-    leader: Option<&'a Leader>,
-    pulse: Pulse<'a>,
+/// What goes along with a body that is being run.
+struct Drive {
+    pulse: Pulse,
     alarm: Option<Pin<Box<Sleep>>>,
     span: tracing::Span,
-    began: Instant,
-}
-
-impl Drive<'_> {
-    /// Ready when `body` is, or when its time is up.
-    fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        body: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
-    ) -> Poll<()> {
-        let polled = {
-            let _inside = self.leader.map(Leader::enter);
-            let _span = self.span.enter();
-            body(context)
-        };
-        let in_time = polled.is_ready();
-        if !in_time {
-            self.pulse.poll(context);
-            let alarm = self.alarm.as_mut();
-            if alarm.is_none_or(|alarm| alarm.as_mut().poll(context).is_pending()) {
-                return Poll::Pending;
-            }
-        }
-        // Over what the calls in the body have said.
-        match self.leader {
-            Some(_) => Outcome::Miss.note(),
-            None => Outcome::Bypass.note(),
-        }
-        self.call.counters.took(self.began.elapsed());
-        if !in_time {
-            self.call.counters.load_timed_out();
-        }
-        Poll::Ready(())
-    }
 }

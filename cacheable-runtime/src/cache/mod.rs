@@ -10,6 +10,7 @@
 mod budget;
 mod cached;
 pub(crate) mod call;
+mod course;
 mod emptied;
 mod examine;
 mod fallback;

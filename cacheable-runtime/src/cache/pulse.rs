@@ -13,9 +13,7 @@ use super::flight::{Leader, Lease};
 
 /// Says that a body is being run: to those who wait in this process, and to
 /// the store by renewing what the load holds there.
-pub(crate) struct Pulse<'a> {
-    call: &'a Cached,
-    leader: Option<&'a Leader>,
+pub(crate) struct Pulse {
     held: Option<Held>,
     lost: Arc<AtomicBool>,
     timer: Option<Pin<Box<tokio::time::Sleep>>>,
@@ -28,12 +26,11 @@ pub(crate) enum Held {
     Claim(Lease),
 }
 
-impl<'a> Pulse<'a> {
-    pub(crate) fn new(call: &'a Cached, leader: Option<&'a Leader>, held: Option<Held>) -> Self {
+impl Pulse {
+    /// `held`: if it ends by itself and has to be renewed.
+    pub(crate) fn new(held: Option<Held>) -> Self {
         Self {
-            call,
-            leader,
-            held: held.filter(|_| call.engine.settings().renews),
+            held,
             lost: Arc::default(),
             timer: None,
         }
@@ -41,19 +38,24 @@ impl<'a> Pulse<'a> {
 
     /// To be called when the body is pending. The body is never held up: a
     /// renewal runs beside it.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) {
-        if self.leader.is_none() && self.held.is_none() || Handle::try_current().is_err() {
+    pub(crate) fn poll(
+        &mut self,
+        call: &Cached,
+        leader: Option<&Leader>,
+        context: &mut Context<'_>,
+    ) {
+        if leader.is_none() && self.held.is_none() || Handle::try_current().is_err() {
             return;
         }
         // Two renewals may fail before the lease ends.
-        let interval = self.call.engine.settings().lease / 3;
+        let interval = call.engine.settings().lease / 3;
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(interval)));
         if timer.as_mut().poll(context).is_pending() {
             return;
         }
-        if let Some(leader) = self.leader {
+        if let Some(leader) = leader {
             leader.show_life();
         }
         // Until one is sure to wake this task: where a thread is held up, a
@@ -64,18 +66,18 @@ impl<'a> Pulse<'a> {
                 break;
             }
         }
-        self.renew();
+        self.renew(call);
     }
 
-    fn renew(&self) {
+    fn renew(&self, call: &Cached) {
         let Some(held) = self.held.clone() else {
             return;
         };
         if self.lost.load(Ordering::Relaxed) {
             return;
         }
-        let (engine, lost) = (self.call.engine.clone(), Arc::clone(&self.lost));
-        let key = Arc::clone(&self.call.key);
+        let (engine, lost) = (call.engine.clone(), Arc::clone(&self.lost));
+        let key = Arc::clone(&call.key);
         tokio::spawn(async move {
             let (remote, life) = (engine.remote(), engine.settings().lease);
             let renewed = match held {

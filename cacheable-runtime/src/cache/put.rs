@@ -205,7 +205,8 @@ impl Seized {
     async fn drive<F: Future>(&mut self, mut body: Pin<&mut F>) -> F::Output {
         self.wrote = true;
         let lease = self.lease.clone();
-        let mut pulse = Pulse::new(&self.call, None, lease.clone().map(Held::Lease));
+        let held = lease.clone().filter(|_| self.call.engine.settings().renews);
+        let mut pulse = Pulse::new(held.map(Held::Lease));
         std::future::poll_fn(|context| {
             let polled = {
                 // The body may read what it replaces.
@@ -213,7 +214,7 @@ impl Seized {
                 body.as_mut().poll(context)
             };
             if polled.is_pending() {
-                pulse.poll(context);
+                pulse.poll(&self.call, None, context);
             }
             polled
         })

@@ -50,7 +50,7 @@ pub trait Shape: Copy {
 }
 
 /// A shape whose value can be kept.
-pub trait CachedShape: Shape<Value = Self::Stored, Kept: Send + Sync> {
+pub trait CachedShape: Shape<Value = Self::Stored, Kept: Send + Sync + 'static> {
     /// The value as it is encoded and shared.
     type Stored: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// The value, for others to share.
