@@ -70,7 +70,7 @@ fn run() -> io::Result<()> {
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let mut results = Map::new();
     if wants("methods") {
-        methods(if quick { 1 } else { 5 }, &mut results)?;
+        methods(if quick { 1 } else { 3 }, &mut results)?;
     }
     if wants("cold") {
         cold(quick, &mut results)?;

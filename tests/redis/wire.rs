@@ -90,8 +90,8 @@ async fn a_miss_after_a_removal_is_two_commands() {
     assert_eq!(monitor.seen(), ["GET"]);
     // Another process asks first.
     let other = Service::on(&server).await;
-    for load in 1..=9 {
-        other.loaded(load as u32 + 1).await;
+    for id in 2..=10 {
+        other.loaded(id).await;
     }
     service.write(1).await.unwrap();
     other.loaded(1).await;

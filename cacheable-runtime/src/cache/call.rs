@@ -260,22 +260,20 @@ impl Call {
         L: FnOnce() -> S::Return,
     {
         let call = match self.0 {
-            State::Hit(landing) => match restore::<S>(landing) {
-                Some(answer) => return answer,
-                None => None,
-            },
+            State::Hit(landing) => {
+                if let Some(answer) = restore::<S>(landing) {
+                    return answer;
+                }
+                None
+            }
             State::Direct => None,
             State::Cached(call) => Some(call),
         };
-        match call {
-            Some(call) => {
-                Box::pin(run_owned::<S, _, _, _, _>(call, body, unless, tags, late)).await
-            }
-            None => {
-                Outcome::Bypass.note();
-                body.await
-            }
+        if let Some(call) = call {
+            return Box::pin(run_owned::<S, _, _, _, _>(call, body, unless, tags, late)).await;
         }
+        Outcome::Bypass.note();
+        body.await
     }
 
     fn course<S: CachedShape>(self, tagged: bool) -> Course<S> {
@@ -374,16 +372,14 @@ pub(super) async fn look(mut call: Box<Cached>, value: &'static ValueType, tagge
     match call.find_in_time(value, tagged).await {
         Found::Landed(landing) => Ok(landing),
         Found::Nothing(load) => Err(Todo::Load(load)),
-        Found::Refresh(mut load, old) => match again {
-            Some(again) => {
+        Found::Refresh(mut load, old) => {
+            if let Some(again) = again {
                 refresh_behind(load, again);
-                Ok(old)
+                return Ok(old);
             }
-            None => {
-                load.old = Some(old);
-                Err(Todo::Load(load))
-            }
-        },
+            load.old = Some(old);
+            Err(Todo::Load(load))
+        }
         Found::Late => Err(Todo::Late),
     }
 }

@@ -10,6 +10,7 @@
 //! who comes after an invalidation of this process shares what was read before
 //! it.
 
+mod key;
 mod nested;
 #[cfg(all(test, cacheable_shuttle))]
 mod shuttle_tests;
@@ -18,7 +19,6 @@ mod tests;
 mod waiter;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ pub(crate) use nested::{Inside, Lease, enter_put, holds, is_inside, replaces};
 use crate::local::Shared;
 use crate::sync::{AtomicU64, Mutex, lock, unique};
 use crate::time::Millis;
+use key::{FlightKey, Hashed, Keys};
 use nested::By;
 use waiter::Waiter;
 
@@ -64,44 +65,10 @@ pub(crate) struct Flights {
     /// How long a leader may give no sign of life.
     patience: Duration,
     by_key: Mutex<ByKey>,
-    hasher: RandomState,
+    keys: Keys,
 }
 
-type ByKey = HashMap<FlightKey, Arc<Flight>, BuildHasherDefault<Hashed>>;
-
-/// The site is part of it: two sites that claim one key have other types.
-#[derive(Clone, PartialEq, Eq)]
-struct FlightKey {
-    /// Of the other two: a flight is looked for more than once, and by one who
-    /// holds the lock.
-    hash: u64,
-    site: u64,
-    key: Arc<str>,
-}
-
-impl Hash for FlightKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-/// Takes a hash for itself.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a flight's key has its hash");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+type ByKey = HashMap<FlightKey, Arc<Flight>, Hashed>;
 
 type FlightId = u64;
 
@@ -188,18 +155,7 @@ impl Flights {
             abandon: Box::new(abandon),
             patience,
             by_key: Mutex::default(),
-            hasher: RandomState::new(),
-        }
-    }
-
-    fn key_of(&self, site: u64, key: &Arc<str>) -> FlightKey {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u64(site);
-        hasher.write(key.as_bytes());
-        FlightKey {
-            hash: hasher.finish(),
-            site,
-            key: Arc::clone(key),
+            keys: Keys::default(),
         }
     }
 
@@ -212,7 +168,7 @@ impl Flights {
         now_in_store: Millis,
         joined: impl FnOnce(),
     ) -> Boarded {
-        let key = self.key_of(site, key);
+        let key = self.keys.of(site, key);
         let flight = {
             let mut by_key = lock(&self.by_key);
             if let Some(flight) = by_key.get(&key) {
@@ -247,7 +203,7 @@ impl Flights {
         key: &Arc<str>,
         tagged: bool,
     ) -> Option<Leader> {
-        let key = self.key_of(site, key);
+        let key = self.keys.of(site, key);
         let mut by_key = lock(&self.by_key);
         (!by_key.contains_key(&key)).then(|| self.open(&mut by_key, key, tagged))
     }

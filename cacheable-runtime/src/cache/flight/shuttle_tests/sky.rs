@@ -93,7 +93,7 @@ impl Sky {
 
     async fn board(&self) -> Boarded {
         if self.without == Without::OneLock {
-            let key = self.flights.key_of(1, &self.key);
+            let key = self.flights.keys.of(1, &self.key);
             if !lock(&self.flights.by_key).contains_key(&key) {
                 let mut by_key = lock(&self.flights.by_key);
                 return Boarded::Lead(self.flights.open(&mut by_key, key, true));
