@@ -90,7 +90,7 @@ fn report(
     name: &str,
     note: &str,
     table: &Table,
-    contenders: Vec<Value>,
+    contenders: &[Value],
 ) {
     println!("\n{name}\n{note}\n\n{table}");
     let figures = json!({ "note": note, "contenders": contenders, "table": table.json() });
@@ -153,7 +153,7 @@ fn methods(rounds: usize, results: &mut Map<String, Value>) -> io::Result<()> {
     }
     let note = "programs of annotated methods, debug build, dependencies built before; \
                 again: after a change of one body";
-    report(results, "methods", note, &table, figures);
+    report(results, "methods", note, &table, &figures);
     let mut table = Table::new(&["", "one type", "again", "a type each", "again"]);
     let mut each = Vec::new();
     for (index, style) in Style::ALL.iter().enumerate().skip(1) {
@@ -172,18 +172,17 @@ fn methods(rounds: usize, results: &mut Map<String, Value>) -> io::Result<()> {
         ];
         let cells = added.iter().map(|&added| nanos(added.max(0.0)));
         table.row([style.name().to_owned()].into_iter().chain(cells).collect());
-        let [clean, again, clean_typed, again_typed] = added;
         each.push(json!({
             "name": style.name(),
-            "clean_ns": clean,
-            "again_ns": again,
-            "clean_typed_ns": clean_typed,
-            "again_typed_ns": again_typed,
+            "clean_ns": added[0],
+            "again_ns": added[1],
+            "clean_typed_ns": added[2],
+            "again_typed_ns": added[3],
         }));
     }
     let note = "processor time that one method more adds to a build, beyond a plain one: \
                 of a value type that others return, and of a type of its own";
-    report(results, "each", note, &table, each);
+    report(results, "each", note, &table, &each);
     Ok(())
 }
 
@@ -232,7 +231,7 @@ fn cold(quick: bool, results: &mut Map<String, Value>) -> io::Result<()> {
         }));
     }
     let note = "what a user builds who adds the library alone, debug build";
-    report(results, "cold", note, &table, figures);
+    report(results, "cold", note, &table, &figures);
     Ok(())
 }
 

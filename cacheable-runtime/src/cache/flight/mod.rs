@@ -383,9 +383,14 @@ impl Leader {
         Ok(())
     }
 
-    /// Those who come meanwhile get an old value at once.
+    /// Those who come meanwhile get an old value at once, unless it may have
+    /// been removed since it was read.
     pub(crate) fn offer(&self, offer: Offer) {
-        lock(&self.flight.state).stale = Some(offer);
+        let mut state = lock(&self.flight.state);
+        if !state.doubted {
+            state.stale = Some(offer);
+        }
+        drop(state);
         self.flight.changed.notify_waiters();
     }
 
