@@ -192,7 +192,7 @@ fn of(builds: &[Built], figure: impl Fn(&Built) -> std::time::Duration) -> f64 {
 
 /// What a user builds who adds the library and nothing else.
 fn cold(quick: bool, results: &mut Map<String, Value>) -> io::Result<()> {
-    let none =
+    let bare =
         "cacheable-runtime = { path = \"REPOSITORY/cacheable-runtime\", default-features = false }";
     let feature = |name: &str| {
         format!(
@@ -200,7 +200,7 @@ fn cold(quick: bool, results: &mut Map<String, Value>) -> io::Result<()> {
         )
     };
     let mut users = vec![
-        ("no default features".to_owned(), none.to_owned()),
+        ("no default features".to_owned(), bare.to_owned()),
         ("default".to_owned(), feature("default")),
     ];
     users.extend(FEATURES.map(|name| (format!("default, {name}"), feature(name))));
