@@ -269,11 +269,37 @@ impl Call {
             State::Direct => None,
             State::Cached(call) => Some(call),
         };
-        if let Some(call) = call {
-            return Box::pin(run_owned::<S, _, _, _, _>(call, body, unless, tags, late)).await;
-        }
-        Outcome::Bypass.note();
-        body.await
+        let Some(call) = call else {
+            Outcome::Bypass.note();
+            return body.await;
+        };
+        // It is large, and a hit's future is not to be.
+        Box::pin(async move {
+            let value = const { &ValueType::of::<S::Stored>() };
+            let mut load = match look(call, value, true).await {
+                Ok(landing) => match restore::<S>(landing) {
+                    Some(answer) => return answer,
+                    None => return body.await,
+                },
+                Err(Todo::Late) => return late(),
+                Err(Todo::Load(load)) => load,
+            };
+            if let Some(old) = load.old.take() {
+                let Some(answer) = restore::<S>(old) else {
+                    return body.await;
+                };
+                let engine = load.call().engine.clone();
+                behind(&engine, async move {
+                    let body = std::pin::pin!(body);
+                    // An error, too, is the end of it: it is counted.
+                    drop(settle::<S, F, U, G>(load, body, unless, tags).await);
+                });
+                return answer;
+            }
+            let settled = settle::<S, F, U, G>(load, std::pin::pin!(body), unless, tags).await;
+            settled.unwrap_or_else(late)
+        })
+        .await
     }
 
     fn course<S: CachedShape>(self, tagged: bool) -> Course<S> {
@@ -317,45 +343,6 @@ impl<S: CachedShape, F> fmt::Debug for Running<'_, S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running").finish_non_exhaustive()
     }
-}
-
-async fn run_owned<S, F, U, G, L>(
-    call: Box<Cached>,
-    body: F,
-    unless: U,
-    tags: G,
-    late: L,
-) -> S::Return
-where
-    S: CachedShape + Send + 'static,
-    F: Future<Output = S::Return> + Send + 'static,
-    U: FnOnce(&S::Stored) -> bool + Send + 'static,
-    G: FnOnce(&S::Stored, &mut Tags) + Send + 'static,
-    L: FnOnce() -> S::Return,
-{
-    let value = const { &ValueType::of::<S::Stored>() };
-    let mut load = match look(call, value, true).await {
-        Ok(landing) => match restore::<S>(landing) {
-            Some(answer) => return answer,
-            None => return body.await,
-        },
-        Err(Todo::Late) => return late(),
-        Err(Todo::Load(load)) => load,
-    };
-    if let Some(old) = load.old.take() {
-        let Some(answer) = restore::<S>(old) else {
-            return body.await;
-        };
-        let engine = load.call().engine.clone();
-        behind(&engine, async move {
-            let body = std::pin::pin!(body);
-            // An error, too, is the end of it: it is counted.
-            drop(settle::<S, F, U, G>(load, body, unless, tags).await);
-        });
-        return answer;
-    }
-    let settled = settle::<S, F, U, G>(load, std::pin::pin!(body), unless, tags).await;
-    settled.unwrap_or_else(late)
 }
 
 /// What there is without running the body. With `value` by reference this is
