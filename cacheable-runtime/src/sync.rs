@@ -1,4 +1,4 @@
-//! Small helpers around the standard locks, and process-unique numbers.
+//! Small helpers around the standard locks and hashes, and process-unique numbers.
 //!
 //! Level 1 and the flights take their locks and atomics from here, so that
 //! tests can run them in orders of their choosing; see `controlled`.
@@ -38,6 +38,24 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[cfg(not(all(test, cacheable_shuttle)))]
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Hashes what is a hash already: a number, by itself.
+#[derive(Default)]
+pub(crate) struct Ready(u64);
+
+impl Hasher for Ready {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a hash is written as a number");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A number that no other call in this process gets.

@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
+use crate::sync::Ready;
+
 /// The site is part of it: two sites that claim one key have other types.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct FlightKey {
@@ -37,21 +39,4 @@ impl Keys {
 }
 
 /// Of a map whose keys have their hashes.
-pub(super) type Hashed = BuildHasherDefault<AsItIs>;
-
-#[derive(Default)]
-pub(super) struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a flight's key has its hash");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+pub(super) type Hashed = BuildHasherDefault<Ready>;

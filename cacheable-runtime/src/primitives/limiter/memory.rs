@@ -15,7 +15,7 @@ use super::exact::Log;
 use super::gcra::Arrival;
 use super::rule::{Kind, Rule, Verdict};
 use super::segmented::Segments;
-use crate::sync::{Mutex, lock, random};
+use crate::sync::{Mutex, Ready, lock, random};
 
 const PARTS: usize = 64;
 
@@ -317,24 +317,6 @@ impl History {
 impl std::hash::Hash for Place {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.id.0 as u64 ^ self.policy);
-    }
-}
-
-/// What is a hash already.
-#[derive(Default)]
-pub(super) struct Ready(u64);
-
-impl Hasher for Ready {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a place writes a number");
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 
