@@ -5,6 +5,8 @@
 //! finds out a network that has gone silent.
 
 use std::collections::VecDeque;
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -118,7 +120,7 @@ async fn connect(
     let (to, listed) = (Arc::clone(hub), Arc::downgrade(shared));
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
-        .set_response_timeout(Some(shared.timeouts.command))
+        .set_response_timeout(None)
         .set_push_sender(move |push: PushInfo| {
             if let Some(shared) = listed.upgrade() {
                 heard(&shared, &to, connection, &push);
@@ -275,13 +277,9 @@ async fn carry(
         idle &= empty;
         let pause = if idle { LINGER } else { HEARTBEAT };
         if timeout(pause, hub.changed.notified()).await.is_err()
-            && let Err(error) = asking(hub, cmd("PING").exec_async(&mut stream)).await
+            && let Err(error) = asking(shared, hub, cmd("PING").exec_async(&mut stream)).await
         {
-            // Behind many messages its answer may come late.
-            let alive = error.is_timeout() && hub.has_heard(patience);
-            if !alive {
-                return Some(translate(&error, patience));
-            }
+            return Some(translate(&error, patience));
         }
     }
 }
@@ -296,7 +294,7 @@ async fn tell(
 ) -> RedisResult<bool> {
     for batch in batches(&changes.unsubscribe) {
         *lock(&hub.leaving) = batch.first().cloned();
-        let answer = asking(hub, say(stream, false, batch[0].kind, &batch)).await;
+        let answer = asking(shared, hub, say(stream, false, batch[0].kind, &batch)).await;
         // Over another connection it has not been asked for.
         *lock(&hub.leaving) = None;
         match answer {
@@ -315,7 +313,7 @@ async fn tell(
     while let Some(batch) = batches.pop_front() {
         // Before it is: as soon as it is confirmed somebody may end it.
         lock(&hub.carried).extend(batch.iter().cloned());
-        let Err(error) = asking(hub, say(stream, true, batch[0].kind, &batch)).await else {
+        let Err(error) = asking(shared, hub, say(stream, true, batch[0].kind, &batch)).await else {
             continue;
         };
         if !is_answer(&error) {
@@ -340,10 +338,24 @@ async fn tell(
     Ok(elsewhere)
 }
 
-async fn asking(hub: &HubCall, answer: impl Future<Output = RedisResult<()>>) -> RedisResult<()> {
+/// Waits for an answer, for as long as anything comes at all: behind many messages
+/// it comes late, and a connection that is given up loses them.
+async fn asking(
+    shared: &Shared,
+    hub: &HubCall,
+    answer: impl Future<Output = RedisResult<()>>,
+) -> RedisResult<()> {
     let asked = Instant::now();
     hub.asking.store(true, Ordering::SeqCst);
-    let answer = answer.await;
+    let patience = shared.timeouts.command;
+    let mut answer = pin!(answer);
+    let answer = loop {
+        match timeout(patience, &mut answer).await {
+            Ok(answer) => break answer,
+            Err(_) if hub.has_heard(patience) => {}
+            Err(_) => break Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        }
+    };
     hub.asking.store(false, Ordering::SeqCst);
     if answer.is_ok() {
         hub.is_sound(asked);
