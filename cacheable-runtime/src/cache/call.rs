@@ -45,22 +45,29 @@ enum State {
 
 impl Call {
     /// Not generic, so that it is compiled once, and with all that it calls.
-    pub(crate) fn new(
+    ///
+    /// A value that level 1 answers with comes back by itself, in registers: as a
+    /// part of a call it would be written and read again, in pieces of another
+    /// size, which a processor waits for. Without one, `call` is what there is to do.
+    pub(crate) fn begin(
         engine: &Engine,
         site: &'static Site,
         closure: &'static str,
         key: &dyn Fn(&mut KeyWriter),
-    ) -> Self {
+        call: &mut Self,
+    ) -> Option<Shared> {
         if engine.is_closing() {
             engine.of_site(site).counters.bypassed();
-            return Self::direct();
+            return None;
         }
         let identity = site.identity(closure);
         let local_key = engine.local_key(&site.rules, identity, key);
         match engine.look(local_key) {
-            Ok(value) => Self::hit(value),
-            Err(aged) => Self::beyond(engine, site, identity, local_key, aged, key),
+            Ok(Some(value)) => return Some(value),
+            Ok(None) => *call = Self::hit(None),
+            Err(aged) => *call = Self::beyond(engine, site, identity, local_key, aged, key),
         }
+        None
     }
 
     /// A call that level 1 has no answer for.

@@ -154,9 +154,13 @@ impl Site {
     /// One call. `key` tells the arguments, which are only borrowed.
     #[inline]
     pub fn call<K: Fn(&mut KeyWriter)>(&'static self, runtime: Option<&Engine>, key: K) -> Call {
-        match runtime {
-            Some(engine) => Call::new(engine, self, type_name::<K>(), &key),
-            None => Call::without_runtime(),
+        let Some(engine) = runtime else {
+            return Call::without_runtime();
+        };
+        let mut call = Call::direct();
+        match Call::begin(engine, self, type_name::<K>(), &key, &mut call) {
+            Some(value) => Call::hit(Some(value)),
+            None => call,
         }
     }
 

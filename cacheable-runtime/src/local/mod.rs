@@ -134,14 +134,19 @@ impl Local {
     /// What there is for a call at this moment.
     #[inline]
     pub(crate) fn look(&self, call: u128, moment: Moment) -> Look {
-        let found = self.entries.as_ref();
-        let Some(slot) = found.and_then(|entries| entries.get(&CallKey::from(call))) else {
+        let mut found = match &self.entries {
+            Some(entries) => entries.get(&CallKey::from(call)),
+            None => None,
+        };
+        // By reference: moved, it would be read in larger pieces than it was just
+        // written in, which a processor waits for.
+        let Some(slot) = &mut found else {
             return Look::Nothing;
         };
         if !self.is_valid_at(&slot.validity(), moment) || !slot.is_permitted(&self.markers) {
             Look::Nothing
         } else if moment.now < slot.settled {
-            Look::Settled(slot.value, slot.tally)
+            Look::Settled(slot.value.take(), slot.tally)
         } else {
             self.get(call).map_or(Look::Nothing, Look::Aged)
         }
