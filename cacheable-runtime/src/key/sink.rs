@@ -203,10 +203,18 @@ impl Hashing {
 
     #[inline]
     pub(super) fn finish(&self) -> u128 {
+        match self.state {
+            State::Number(number) => u128::from(self.seed[0]) << 64 | u128::from(number),
+            State::Nothing | State::Hasher(_) => self.finish_hasher(),
+        }
+    }
+
+    /// Apart, so that a number does not have to pass by all that this takes.
+    #[inline(never)]
+    fn finish_hasher(&self) -> u128 {
         match &self.state {
-            State::Nothing => self.fresh().finish128().as_u128(),
-            State::Number(number) => u128::from(self.seed[0]) << 64 | u128::from(*number),
             State::Hasher(hasher) => hasher.finish128().as_u128(),
+            State::Nothing | State::Number(_) => self.fresh().finish128().as_u128(),
         }
     }
 
