@@ -60,6 +60,11 @@ impl Coarse {
     }
 }
 
+/// Milliseconds on a clock of this process, as exactly as the system's timer goes.
+pub(crate) fn coarsely() -> Millis {
+    Coarse::now()
+}
+
 /// An answer that took longer says too little about when it was given.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
 

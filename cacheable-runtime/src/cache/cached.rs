@@ -184,9 +184,10 @@ impl Cached {
             return;
         };
         let times = self.times(header);
-        let now = self.engine.clock().now();
-        let local_life = self.rules.local_ttl.map_or(u64::MAX, millis);
-        let until = times.hard.min(now.saturating_add(local_life));
+        let until = self.rules.local_ttl.map_or(times.hard, |life| {
+            let now = self.engine.clock().now();
+            times.hard.min(now.saturating_add(millis(life)))
+        });
         let tally = self.counters.tally(header.stand_in);
         let key = Arc::clone(&self.key);
         let mut entry = Entry::new(value, size, key, times, until, ticket, tally);

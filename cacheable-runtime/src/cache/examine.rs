@@ -9,6 +9,7 @@ use super::{Engine, site};
 use crate::codec::envelope::{self, Header, Opened};
 use crate::error::Error;
 use crate::local::Marker;
+use crate::time::Millis;
 
 pub(super) enum Seen {
     Value(Readable),
@@ -22,16 +23,8 @@ pub(super) struct Readable {
     pub(super) header: Header,
     pub(super) landing: Landing,
     pub(super) markers: Arc<[Arc<Marker>]>,
-}
-
-impl Readable {
-    fn new(header: Header, landing: Landing, markers: Arc<[Arc<Marker>]>) -> Self {
-        Self {
-            header,
-            landing,
-            markers,
-        }
-    }
+    /// When it was looked at.
+    pub(super) now: Millis,
 }
 
 impl Cached {
@@ -52,7 +45,8 @@ impl Cached {
             }
         };
         let useless = Seen::Useless(Some(header.serial));
-        if header.hard_expiry_ms <= self.engine.clock().now() {
+        let now = self.engine.clock().now();
+        if header.hard_expiry_ms <= now {
             return Ok(useless);
         }
         if header.site != 0 && self.identity != 0 && header.site != self.identity {
@@ -62,8 +56,16 @@ impl Cached {
         let Some(markers) = self.permitted(&header, known).await? else {
             return Ok(useless);
         };
+        let readable = |header, landing| {
+            Seen::Value(Readable {
+                header,
+                landing,
+                markers,
+                now,
+            })
+        };
         if header.absent {
-            return Ok(Seen::Value(Readable::new(header, None, markers)));
+            return Ok(readable(header, None));
         }
         let schema = (value.schema)(self.rules.codec, self.rules.schema);
         let schema = schema.of_version(self.location.version);
@@ -72,7 +74,7 @@ impl Cached {
             return Ok(useless);
         }
         Ok(match (value.decode)(header.codec, payload) {
-            Ok(value) => Seen::Value(Readable::new(header, Some(value), markers)),
+            Ok(value) => readable(header, Some(value)),
             Err(error) => {
                 self.undecodable(&error);
                 useless

@@ -295,9 +295,9 @@ impl Cached {
             header,
             landing,
             markers,
+            now,
         } = seen;
         let times = self.times(&header);
-        let now = self.engine.clock().now();
         let phase = phase(&self.rules, &times, now, random);
         if phase == Phase::LastResort {
             // The load takes its place, and puts it back if it fails.

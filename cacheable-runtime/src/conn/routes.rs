@@ -223,6 +223,10 @@ impl Leg {
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        if self.late.is_none() {
+            // Not through what a future is handed to: it would be moved twice.
+            return self.link.get(key).await;
+        }
         self.watched(self.link.get(key)).await
     }
 

@@ -21,16 +21,15 @@ mod waiter;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use once_cell::sync::Lazy;
 use tokio::sync::Notify;
 
 pub(crate) use nested::{Inside, Lease, enter_put, holds, is_inside, replaces};
 
 use crate::local::Shared;
 use crate::sync::{AtomicU64, Mutex, lock, unique};
-use crate::time::Millis;
+use crate::time::{Millis, coarsely};
 use key::{FlightKey, Hashed, Keys};
 use nested::By;
 use waiter::Waiter;
@@ -140,12 +139,6 @@ enum Phase {
 /// wait for this call in a way that cannot be seen, through a task of its own.
 pub(crate) const LONGEST_WAIT: u32 = 10;
 
-/// Milliseconds on a clock of this process.
-fn now() -> u64 {
-    static START: Lazy<Instant> = Lazy::new(Instant::now);
-    START.elapsed().as_millis() as u64
-}
-
 impl Flights {
     pub(crate) fn new(
         patience: Duration,
@@ -213,7 +206,7 @@ impl Flights {
             id: unique(),
             key: key.clone(),
             tagged,
-            alive: AtomicU64::new(now()),
+            alive: AtomicU64::new(coarsely()),
             state: Mutex::new(State {
                 phase: Phase::Asked,
                 waiters: 0,
@@ -349,7 +342,7 @@ impl Flight {
     }
 
     fn is_silent(&self, patience: Duration) -> bool {
-        let silent = now().saturating_sub(self.alive.load(Ordering::Relaxed));
+        let silent = coarsely().saturating_sub(self.alive.load(Ordering::Relaxed));
         u128::from(silent) > patience.as_millis()
     }
 }
@@ -414,7 +407,7 @@ impl Leader {
     /// Says that the leader is being polled. Waiters give up one that has not
     /// said so for as long as their patience.
     pub(crate) fn show_life(&self) {
-        self.flight.alive.store(now(), Ordering::Relaxed);
+        self.flight.alive.store(coarsely(), Ordering::Relaxed);
     }
 
     /// Whether an invalidation has come since the flight began.
