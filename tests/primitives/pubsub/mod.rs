@@ -9,6 +9,7 @@ mod lags;
 mod live;
 mod order;
 mod refusals;
+mod silence;
 mod wakers;
 
 use std::time::Duration;
