@@ -56,6 +56,11 @@ impl Store {
         }
     }
 
+    /// Whether what it is told comes from several servers, each in an order of its own.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.place, Place::Redis(url, _) if url().starts_with("redis+cluster"))
+    }
+
     /// Another store of this kind, on the same server if there is one.
     pub fn neighbour(&self) -> Self {
         match self.place {

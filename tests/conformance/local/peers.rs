@@ -1,6 +1,6 @@
 //! What other processes, and this one, make out of date.
 
-use cacheable_runtime::Runtime;
+use cacheable_runtime::{Policy, Runtime};
 use cacheable_tests::{RedisServer, eventually};
 
 use super::Service;
@@ -88,8 +88,13 @@ async fn what_one_process_stores_is_read_by_the_others(store: Store) {
 async fn what_a_process_has_loaded_after_its_own_removal_stays(store: Store) {
     for way in ["key", "prefix", "pattern", "tag"] {
         let (here, _) = two(&store.neighbour()).await;
-        for _ in 0..10 {
+        for turn in 0..10 {
             write(&here, way).await;
+            if store.is_cluster() {
+                // Another node than the entry's tells of tags, maybe later than the
+                // entry is loaded, and that costs a look-up.
+                is_told(&here, turn).await;
+            }
             here.read(7).await;
             let before = here.counts("read");
             for _ in 0..10 {
@@ -100,6 +105,16 @@ async fn what_a_process_has_loaded_after_its_own_removal_stays(store: Store) {
         }
         assert_eq!(here.loads(), 11, "{way}");
     }
+}
+
+/// It has been told of all that was done to tags: the marker of a new one is asked
+/// for where all of them are, and the answer comes behind that.
+async fn is_told(s: &Service, turn: u32) {
+    let policy = Policy::new(LONG).tag(format!("new {turn}"));
+    let load = async || Ok::<_, ()>(turn);
+    let cache = s.runtime.cache();
+    let loaded = cache.get_or_load(format!("new:{turn}"), policy, load).await;
+    assert_eq!(loaded, Ok(turn));
 }
 
 async fn what_nobody_holds_is_not_loaded_by_a_removal(store: Store) {
