@@ -34,6 +34,11 @@ pub(crate) fn redis(bench: &mut Bench, server: &Server) {
         redis_projects(server).await
     });
     bench.path(&path("hit/redis/100B"), async || redis_notes(server).await);
+    // As in a container with a processor to itself, beside the server's.
+    let alone = path("hit/redis/100B-one-worker")
+        .tasks(&TASKS[1..])
+        .workers(1);
+    bench.path(&alone, async || redis_notes(server).await);
 }
 
 async fn embedded_by_id() -> Field {

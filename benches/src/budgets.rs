@@ -191,6 +191,16 @@ fn all(results: &Results<'_>, bounds: &Bounds) -> Vec<Budget> {
                 .into(),
         ),
         budget(
+            "same, on one worker thread",
+            "as much",
+            ["64", "1024"]
+                .map(|tasks| {
+                    let path = format!("hit/redis/100B-one-worker/{tasks}");
+                    results.check((&path, "#[cacheable], Arc, u64", OPS), AtLeast(2.0), ratio)
+                })
+                .into(),
+        ),
+        budget(
             "same, 1 task",
             "within 10 % of raw `redis`",
             vec![results.check(

@@ -33,6 +33,7 @@ pub struct Bench {
 pub struct Path<'a> {
     name: String,
     tasks: Vec<u64>,
+    workers: Option<usize>,
     timed: bool,
     trips: Option<&'a dyn Fn() -> u64>,
 }
@@ -52,6 +53,7 @@ impl<'a> Path<'a> {
         Self {
             name: name.into(),
             tasks: vec![1],
+            workers: None,
             timed: false,
             trips: None,
         }
@@ -61,6 +63,14 @@ impl<'a> Path<'a> {
     #[must_use]
     pub fn tasks(mut self, tasks: &[u64]) -> Self {
         self.tasks = tasks.to_vec();
+        self
+    }
+
+    /// Measures on so many threads. Default: one for each core, but no more than
+    /// tasks.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
         self
     }
 
@@ -115,7 +125,7 @@ impl Bench {
         let effort = self.effort();
         let counted = count(path, &field, effort);
         for (tasks, name) in wanted {
-            let runtime = runtime_for(tasks);
+            let runtime = runtime_for(tasks, path.workers);
             let field = runtime.block_on(field());
             let rounds = measure::measure(&field.contenders, tasks, path.timed, effort);
             let measured = runtime.block_on(rounds);
@@ -194,9 +204,11 @@ impl Path<'_> {
 /// A runtime as a service has it, with a worker per core; but no more workers
 /// than tasks: a lone task would be moved between them now and then, and an
 /// operation in one round would not be what it is in the next.
-fn runtime_for(tasks: u64) -> Runtime {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let workers = usize::try_from(tasks).map_or(cores, |tasks| tasks.min(cores));
+fn runtime_for(tasks: u64, workers: Option<usize>) -> Runtime {
+    let workers = workers.unwrap_or_else(|| {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        usize::try_from(tasks).map_or(cores, |tasks| tasks.min(cores))
+    });
     let mut builder = runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(workers).enable_all().build();
     runtime.expect("threads can be started")

@@ -8,13 +8,15 @@ pub(crate) mod controlled;
 
 mod chunks;
 
-use std::future::Future;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::{Pin, pin};
-use std::sync::atomic::Ordering;
 #[cfg(not(all(test, cacheable_shuttle)))]
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use once_cell::sync::Lazy;
 use tokio::runtime::Handle;
@@ -22,11 +24,13 @@ use tokio::task::unconstrained;
 
 pub(crate) use chunks::Chunks;
 #[cfg(all(test, cacheable_shuttle))]
-pub(crate) use controlled::{AtomicU32, AtomicU64, AtomicUsize, Mutex, RwLock, lock, thread_local};
+pub(crate) use controlled::{
+    AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, RwLock, lock, thread_local,
+};
 #[cfg(not(all(test, cacheable_shuttle)))]
 pub(crate) use std::{
     sync::atomic::{AtomicU32, AtomicU64, AtomicUsize},
-    sync::{Mutex, RwLock},
+    sync::{Mutex, MutexGuard, RwLock},
     thread_local,
 };
 
@@ -66,12 +70,33 @@ pub(crate) fn unique() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// The same, in no order, and for the most part without a write that all threads
+/// share.
+pub(crate) fn distinct() -> u64 {
+    const AT_ONCE: u64 = 1 << 10;
+    std::thread_local! {
+        /// The next one, and those of this thread end before the other.
+        static MINE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+    let next = MINE.try_with(|mine| {
+        let (mut next, mut end) = mine.get();
+        if next == end {
+            next = unique() * AT_ONCE;
+            end = next + AT_ONCE;
+        }
+        mine.set((next + 1, end));
+        next
+    });
+    // A thread that is ending.
+    next.unwrap_or_else(|_| unique() * AT_ONCE)
+}
+
 /// Numbers that nobody can foresee and no other process draws: the standard
 /// library's keyed hash, seeded by the operating system, over a counter.
 pub(crate) fn random() -> u64 {
     static KEYS: Lazy<RandomState> = Lazy::new(RandomState::new);
     let mut hasher = KEYS.build_hasher();
-    hasher.write_u64(unique());
+    hasher.write_u64(distinct());
     hasher.finish()
 }
 
@@ -88,23 +113,76 @@ pub(crate) fn start(runtime: Option<&Handle>, future: impl Future<Output = ()> +
     }
 }
 
-/// Runs `future` to its end once this is polled, even if the caller goes away.
-/// `None`: the runtime it ran on has ended.
-pub(crate) async fn detached<T: Send + 'static>(
+/// How often all other tasks may run before an answer is given up.
+const GRACE: usize = 3;
+
+/// Awaits an answer until a moment, and a little longer: the answer may be here by
+/// then and wait for its turn behind tasks of ours, and a busy process is no slow
+/// server.
+pub(crate) async fn in_time<T>(
+    until: Instant,
+    mut answer: impl Future<Output = T> + Unpin,
+) -> Option<T> {
+    let answered = tokio::time::timeout_at(until.into(), &mut answer).await;
+    if let Ok(answered) = answered {
+        return Some(answered);
+    }
+    for _ in 0..GRACE {
+        tokio::task::yield_now().await;
+        let answered = poll_fn(|context| Poll::Ready(Pin::new(&mut answer).poll(context)));
+        if let Poll::Ready(answered) = answered.await {
+            return Some(answered);
+        }
+    }
+    None
+}
+
+/// Runs `future` to its end once this is polled: where the caller goes away,
+/// what is left of it goes on in the background.
+pub(crate) fn detached<T: Send + 'static>(
     runtime: Option<&Handle>,
     future: impl Future<Output = T> + Send + 'static,
-) -> Option<T> {
-    let mut future = Box::pin(future);
-    // Without a wait there is nothing to detach.
-    let first = std::future::poll_fn(|context| {
-        // Timers that it starts now must live where it goes on.
-        let _entered = runtime.map(Handle::enter);
-        Poll::Ready(future.as_mut().poll(context))
-    });
-    match (first.await, runtime) {
-        (Poll::Ready(value), _) => Some(value),
-        (Poll::Pending, Some(runtime)) => runtime.spawn(future).await.ok(),
-        (Poll::Pending, None) => Some(future.await),
+) -> Detached<T> {
+    Detached {
+        future: Some(Box::pin(future)),
+        begun: false,
+        runtime: runtime.cloned(),
+    }
+}
+
+/// What [`detached`] returns.
+#[must_use = "it does nothing until it is polled"]
+pub(crate) struct Detached<T: Send + 'static> {
+    /// `None`: it has ended.
+    future: Option<BoxFuture<'static, T>>,
+    begun: bool,
+    runtime: Option<Handle>,
+}
+
+impl<T: Send + 'static> Future for Detached<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        this.begun = true;
+        // Timers that it starts must live where it may have to go on.
+        let _entered = this.runtime.as_ref().map(Handle::enter);
+        let future = this.future.as_mut();
+        let future = future.expect("a future that has ended is not polled");
+        let polled = future.as_mut().poll(context);
+        if polled.is_ready() {
+            this.future = None;
+        }
+        polled
+    }
+}
+
+impl<T: Send + 'static> Drop for Detached<T> {
+    fn drop(&mut self) {
+        if let (true, Some(future), Some(runtime)) = (self.begun, self.future.take(), &self.runtime)
+        {
+            runtime.spawn(async move { drop(future.await) });
+        }
     }
 }
 
@@ -114,7 +192,7 @@ pub(crate) async fn detached<T: Send + 'static>(
 pub(crate) async fn all<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     let mut futures: Vec<_> = futures.into_iter().map(Some).collect();
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
+    poll_fn(|context| {
         let mut pending = false;
         for (future, result) in futures.iter_mut().zip(&mut results) {
             let polled = future.as_mut().map(|future| future.as_mut().poll(context));
@@ -156,10 +234,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_begun_goes_on_without_its_caller_and_what_was_not_never_begins() {
+        let here = Handle::current();
+        let task = || {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            let sends = detached(Some(&here), async move {
+                tokio::task::yield_now().await;
+                sender.send(1).expect("it is awaited");
+                2
+            });
+            (sends, receiver)
+        };
+        let (sends, receiver) = task();
+        drop(sends);
+        assert!(receiver.await.is_err(), "nobody has polled it");
+        let (mut sends, receiver) = task();
+        poll_fn(|context| Poll::Ready(Pin::new(&mut sends).poll(context).is_pending()))
+            .await
+            .then_some(())
+            .expect("it waits");
+        drop(sends);
+        assert_eq!(receiver.await, Ok(1));
+        let (sends, receiver) = task();
+        assert_eq!((sends.await, receiver.await), (2, Ok(1)));
+    }
+
+    #[tokio::test]
     async fn what_is_started_begins_at_once_whatever_its_task_has_done_before() {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
         let mut sender = Some(sender);
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             // Until the task has used up its turn.
             while pin!(tokio::task::consume_budget()).poll(context).is_ready() {}
             let sender = sender.take().expect("this is polled once");

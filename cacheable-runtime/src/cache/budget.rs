@@ -1,15 +1,14 @@
 //! How long one call may wait for the store.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
 use super::Engine;
 use crate::error::{Error, ErrorKind};
+use crate::sync::in_time;
 
 /// What one call has left to spend on the store.
 pub(crate) struct Budget {
@@ -23,8 +22,7 @@ impl Budget {
     const UNLIMITED: u64 = u64::MAX;
 
     pub(super) fn new(limit: Option<Duration>) -> Self {
-        let micros = |limit: Duration| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX - 1);
-        let limit = limit.map_or(Self::UNLIMITED, micros);
+        let limit = limit.map_or(Self::UNLIMITED, |limit| micros(limit).min(u64::MAX - 1));
         Self {
             limit,
             left: AtomicU64::new(limit),
@@ -38,10 +36,13 @@ impl Budget {
 
     /// Awaits an answer of the store for as long as there is something left. A
     /// store that does not answer in time is told so, and may be left alone.
+    ///
+    /// What is behind a pointer already: any other future would be moved, and
+    /// take its room more than once.
     pub(crate) async fn spend<T>(
         &self,
         engine: &Engine,
-        answer: impl Future<Output = Result<T, Error>>,
+        answer: impl Future<Output = Result<T, Error>> + Unpin,
     ) -> Result<T, Error> {
         let left = self.left.load(Ordering::Relaxed);
         if left == Self::UNLIMITED {
@@ -54,7 +55,7 @@ impl Budget {
             // On another executor than the connection's: its timers have to be
             // found all the same.
             Some(runtime) if Handle::try_current().is_err() => {
-                let mut counted = pin!(self.count(engine, left, answer));
+                let mut counted = Box::pin(self.count(engine, left, answer));
                 poll_fn(|context| {
                     let _entered = runtime.enter();
                     counted.as_mut().poll(context)
@@ -69,23 +70,12 @@ impl Budget {
         &self,
         engine: &Engine,
         left: u64,
-        answer: impl Future<Output = Result<T, Error>>,
+        mut answer: impl Future<Output = Result<T, Error>> + Unpin,
     ) -> Result<T, Error> {
         let began = Instant::now();
-        let mut answer = pin!(answer);
         let limit = began + Duration::from_micros(left);
-        let in_time = tokio::time::timeout_at(limit.into(), answer.as_mut());
-        let mut answered = in_time.await.ok();
-        // The answer may be here and wait for its turn behind tasks of ours: a
-        // busy process is no slow server.
-        for _ in 0..GRACE {
-            if answered.is_some() {
-                break;
-            }
-            tokio::task::yield_now().await;
-            answered = poll_fn(|context| Poll::Ready(ready(answer.as_mut().poll(context)))).await;
-        }
-        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let answered = in_time(limit, &mut answer).await;
+        let took = micros(began.elapsed());
         if let Some(answer) = answered {
             self.left
                 .store(left.saturating_sub(took), Ordering::Relaxed);
@@ -99,16 +89,47 @@ impl Budget {
             Err(spent())
         }
     }
+
+    /// Asks for what is under a key, within what is left.
+    ///
+    /// The first question of a call, which most have no other after, leaves it to
+    /// the store to look at the time, with one timer for all that it asks at once.
+    /// Where the store's own timers run, that is: elsewhere nobody knows whether
+    /// they do.
+    pub(crate) async fn look_up(
+        &self,
+        engine: &Engine,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let remote = engine.remote();
+        let left = self.left.load(Ordering::Relaxed);
+        if left != self.limit || left == Self::UNLIMITED || !is_at_home(engine) {
+            let (bytes, _) = self.spend(engine, remote.get(key, &[])).await?;
+            return Ok(bytes);
+        }
+        let began = Instant::now();
+        let answer = remote
+            .get_until(key, began + Duration::from_micros(left))
+            .await;
+        let left = left.saturating_sub(micros(began.elapsed()));
+        self.left.store(left, Ordering::Relaxed);
+        match answer {
+            // It has told itself.
+            Err(_) if left == 0 => Err(spent()),
+            answer => answer,
+        }
+    }
 }
 
-/// How often all other tasks may run before an answer is given up.
-const GRACE: usize = 3;
+/// Whether this runs where the cache was built.
+fn is_at_home(engine: &Engine) -> bool {
+    let here = Handle::try_current();
+    let home = engine.runtime();
+    here.is_ok_and(|here| home.is_some_and(|home| home.id() == here.id()))
+}
 
-fn ready<T>(polled: Poll<T>) -> Option<T> {
-    match polled {
-        Poll::Ready(answer) => Some(answer),
-        Poll::Pending => None,
-    }
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn spent() -> Error {

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::budget::Budget;
 use super::flight::Landing;
 use super::fresh::{millis, settled};
-use super::site::Location;
+use super::site::{Location, Site};
 use super::tags::{marker_of_tag, prefix_of};
 use super::{Busy, Engine, tags};
 use crate::codec::envelope::{self, Header};
@@ -30,8 +29,7 @@ const TYPICAL_PAYLOAD: usize = 256;
 
 /// One call that its cache was not able to answer at once.
 pub(crate) struct Cached {
-    pub(crate) engine: Engine,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) known: Known,
     /// What messages call the method, and where it is.
     pub(crate) label: &'static str,
     pub(crate) location: Location,
@@ -39,8 +37,6 @@ pub(crate) struct Cached {
     pub(crate) identity: u64,
     /// With the namespace.
     pub(crate) key: Arc<str>,
-    /// The marker of its prefix, if it has one.
-    pub(crate) prefix: Arc<[Arc<Marker>]>,
     pub(crate) rules: Rules,
     /// The tags that are known before the value is.
     pub(crate) tags: Vec<String>,
@@ -54,8 +50,19 @@ pub(crate) struct Cached {
     /// The same call once more, for a refresh in the background. Nobody waits
     /// for this lock: it lets those who only look at the call share it.
     pub(crate) again: Mutex<Option<BoxFuture<'static, ()>>>,
-    /// A shutdown waits for it.
-    pub(crate) _busy: Busy,
+    /// The last to be dropped: a shutdown waits for that.
+    pub(crate) engine: Busy,
+}
+
+/// Where a call is counted, and the marker of its prefix, if it has one.
+pub(crate) enum Known {
+    /// The engine knows them. All calls count their references to one thing in
+    /// one place, which cores take turns at; so there are as few as can be.
+    Site(&'static Site),
+    Own {
+        counters: Arc<Counters>,
+        prefix: Arc<[Arc<Marker>]>,
+    },
 }
 
 /// A value in its bytes.
@@ -73,22 +80,36 @@ pub(crate) struct Sealed {
 }
 
 impl Cached {
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        match &self.known {
+            Known::Site(site) => &self.engine.of_site(site).counters,
+            Known::Own { counters, .. } => counters,
+        }
+    }
+
+    /// The markers of an entry without tags.
+    pub(crate) fn prefix(&self) -> &Arc<[Arc<Marker>]> {
+        match &self.known {
+            Known::Site(site) => &self.engine.of_site(site).markers,
+            Known::Own { prefix, .. } => prefix,
+        }
+    }
+
     /// Awaits an answer of the store within what this call may spend on it.
-    pub(crate) async fn spend<T>(
+    pub(crate) fn spend<T>(
         &self,
-        answer: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        // By reference: those whom it is handed on to would each make room for it.
-        self.budget.spend(&self.engine, pin!(answer)).await
+        answer: impl Future<Output = Result<T, Error>> + Unpin,
+    ) -> impl Future<Output = Result<T, Error>> {
+        self.budget.spend(&self.engine, answer)
     }
 
     /// The markers that are known to be the entry's before it is read.
     pub(crate) fn markers(&self, tags: &[String]) -> Arc<[Arc<Marker>]> {
         if tags.is_empty() {
-            return Arc::clone(&self.prefix);
+            return Arc::clone(self.prefix());
         }
         let tags = self.engine.markers_of_tags(tags);
-        self.prefix.iter().cloned().chain(tags).collect()
+        self.prefix().iter().cloned().chain(tags).collect()
     }
 
     pub(crate) fn encode<T>(&self, value: &T) -> Result<Encoded, EncodeError>
@@ -188,7 +209,7 @@ impl Cached {
             let now = self.engine.clock().now();
             times.hard.min(now.saturating_add(millis(life)))
         });
-        let tally = self.counters.tally(header.stand_in);
+        let tally = self.counters().tally(header.stand_in);
         let key = Arc::clone(&self.key);
         let mut entry = Entry::new(value, size, key, times, until, ticket, tally);
         entry.settled = until.min(settled(self.rules.early, &times));
@@ -207,7 +228,7 @@ impl Cached {
     }
 
     pub(crate) fn not_stored(&self, error: &dyn std::fmt::Display) {
-        self.counters.not_stored();
+        self.counters().not_stored();
         self.engine.observe().once(self.location.path, "kept", || {
             tracing::warn!(
                 method = self.label,
@@ -219,7 +240,7 @@ impl Cached {
     }
 
     pub(crate) fn remote_failed(&self, what: &'static str, error: &Error) {
-        self.counters.remote_failed();
+        self.counters().remote_failed();
         if error.kind() == ErrorKind::Server {
             // An outage is said by the connection; a refusal only here.
             let message = error.to_string();
@@ -290,6 +311,12 @@ impl Engine {
             self.answer(questions, &numbers);
         }
         Ok(bytes)
+    }
+
+    /// Whether there is nothing to ask about these markers.
+    pub(crate) fn knows(&self, markers: &[Arc<Marker>]) -> bool {
+        let told = self.local().is_told();
+        markers.iter().all(|marker| marker.question(told).is_none())
     }
 
     fn questions(&self, markers: &[Arc<Marker>]) -> Vec<Question> {

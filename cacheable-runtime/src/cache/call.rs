@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::Engine;
 use super::budget::Budget;
-use super::cached::Cached;
+use super::cached::{Cached, Known};
 use super::course::{Alone, Course, Given, settle};
 use super::flight::Landing;
 use super::load::Load;
@@ -80,11 +80,9 @@ impl Call {
         local: Option<Arc<Entry>>,
         key: &dyn Fn(&mut KeyWriter),
     ) -> Self {
-        let known = engine.of_site(site);
         match site.text(key) {
             Ok(key) => Self::of(Cached {
-                counters: Arc::clone(&known.counters),
-                prefix: Arc::clone(&known.markers),
+                known: Known::Site(site),
                 label: site.label(),
                 location: site.location(),
                 identity,
@@ -96,8 +94,7 @@ impl Call {
                 budget: Budget::new(engine.settings().budget),
                 deadline: None,
                 again: Mutex::default(),
-                _busy: engine.busy(),
-                engine: engine.clone(),
+                engine: engine.busy(),
             }),
             Err(error) => {
                 refuse(engine, site, &error);
@@ -172,7 +169,7 @@ impl Call {
             match tag(text) {
                 Ok(name) => add(&mut call.tags, name),
                 Err(error) => {
-                    call.counters.bypassed();
+                    call.counters().bypassed();
                     say_no_key(&call.engine, call.label, call.location.path, &error);
                     self.0 = State::Direct;
                 }

@@ -1,14 +1,17 @@
 //! What bytes of the store are to a call: a value, a lease, or of no use.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::cached::Cached;
 use super::call::ValueType;
 use super::flight::Landing;
+use super::fresh::{Phase, phase};
 use super::{Engine, site};
 use crate::codec::envelope::{self, Header, Opened};
 use crate::error::Error;
-use crate::local::Marker;
+use crate::local::{Marker, Times};
+use crate::sync::random;
 use crate::time::Millis;
 
 pub(super) enum Seen {
@@ -19,94 +22,128 @@ pub(super) enum Seen {
     Useless(Option<u64>),
 }
 
+/// What of [`Seen`] is no value.
+enum NoValue {
+    Lease,
+    Useless(Option<u64>),
+}
+
+impl From<NoValue> for Seen {
+    fn from(what: NoValue) -> Self {
+        match what {
+            NoValue::Lease => Self::Lease,
+            NoValue::Useless(serial) => Self::Useless(serial),
+        }
+    }
+}
+
 pub(super) struct Readable {
     pub(super) header: Header,
     pub(super) landing: Landing,
-    pub(super) markers: Arc<[Arc<Marker>]>,
+    /// `None`: that of its prefix alone.
+    pub(super) markers: Option<Arc<[Arc<Marker>]>>,
+    pub(super) times: Times,
     /// When it was looked at.
-    pub(super) now: Millis,
+    pub(super) phase: Phase,
 }
 
 impl Cached {
-    /// What these bytes are to this call. `known`: the markers that are the
-    /// entry's whatever it holds.
-    pub(super) async fn examine(
-        &self,
-        value: &ValueType,
-        bytes: &[u8],
-        known: &Arc<[Arc<Marker>]>,
-    ) -> Result<Seen, Error> {
-        let (header, payload) = match envelope::open(self.key.as_bytes(), bytes) {
-            Ok(Opened::Lease(_)) => return Ok(Seen::Lease),
-            Ok(Opened::Value(header, payload)) => (header, payload),
-            Err(error) => {
-                self.undecodable(&error);
-                return Ok(Seen::Useless(None));
-            }
+    /// What these bytes are to this call.
+    pub(super) async fn examine(&self, value: &ValueType, bytes: &[u8]) -> Result<Seen, Error> {
+        if let Some(seen) = self.examine_at_once(value, bytes) {
+            return Ok(seen);
+        }
+        let (header, payload, now) = match self.open(bytes) {
+            Ok(opened) => opened,
+            Err(other) => return Ok(other.into()),
         };
-        let useless = Seen::Useless(Some(header.serial));
-        let now = self.engine.clock().now();
-        if header.hard_expiry_ms <= now {
-            return Ok(useless);
-        }
-        if header.site != 0 && self.identity != 0 && header.site != self.identity {
-            self.claimed_by_another(header.site);
-            return Ok(useless);
-        }
-        let Some(markers) = self.permitted(&header, known).await? else {
-            return Ok(useless);
-        };
-        let readable = |header, landing| {
-            Seen::Value(Readable {
-                header,
-                landing,
-                markers,
-                now,
-            })
-        };
-        if header.absent {
-            return Ok(readable(header, None));
-        }
-        let schema = (value.schema)(self.rules.codec, self.rules.schema);
-        let schema = schema.of_version(self.location.version);
-        if header.fingerprint != schema.fingerprint || !self.rules.codec.accepts(header.codec) {
-            self.undecodable(&"it was written for another form of this type");
-            return Ok(useless);
-        }
-        Ok(match (value.decode)(header.codec, payload) {
-            Ok(value) => readable(header, Some(value)),
-            Err(error) => {
-                self.undecodable(&error);
-                useless
-            }
+        let permitted = self.engine.permitted(&self.key, &header);
+        let permitted = self.spend(pin!(permitted)).await?;
+        Ok(match permitted {
+            Some(markers) => self.decode(value, header, payload, Some(markers), now),
+            None => Seen::Useless(Some(header.serial)),
         })
     }
 
-    /// The entry's markers, unless one of its tags was removed.
-    async fn permitted(
-        &self,
-        header: &Header,
-        known: &Arc<[Arc<Marker>]>,
-    ) -> Result<Option<Arc<[Arc<Marker>]>>, Error> {
-        // Nothing more to look up or to ask for: the commonest case, and the one
-        // that every call from the store goes through.
+    /// The same, where nothing more has to be asked for: the commonest case, and
+    /// the one that every call from the store goes through.
+    pub(super) fn examine_at_once(&self, value: &ValueType, bytes: &[u8]) -> Option<Seen> {
+        let (header, payload, now) = match self.open(bytes) {
+            Ok(opened) => opened,
+            Err(other) => return Some(other.into()),
+        };
         let untagged = header.tags.is_empty() && self.tags.is_empty();
-        if untagged && known.iter().all(|marker| marker.permits(header.tag_stamp)) {
-            return Ok(Some(Arc::clone(known)));
+        let permits = |marker: &Arc<Marker>| marker.permits(header.tag_stamp);
+        let permitted = untagged && self.prefix().iter().all(permits);
+        permitted.then(|| self.decode(value, header, payload, None, now))
+    }
+
+    /// The parts of an entry that is not over, and this call's; else what it is.
+    fn open<'a>(&self, bytes: &'a [u8]) -> Result<(Header, &'a [u8], Millis), NoValue> {
+        let (header, payload) = match envelope::open(self.key.as_bytes(), bytes) {
+            Ok(Opened::Lease(_)) => return Err(NoValue::Lease),
+            Ok(Opened::Value(header, payload)) => (header, payload),
+            Err(error) => {
+                self.undecodable(&error);
+                return Err(NoValue::Useless(None));
+            }
+        };
+        let useless = NoValue::Useless(Some(header.serial));
+        let now = self.engine.clock().now();
+        if header.hard_expiry_ms <= now {
+            return Err(useless);
         }
-        // What is seldom gone through is behind a pointer: the future of every
-        // call from the store would have room for it.
-        Box::pin(self.spend(self.engine.permitted(&self.key, header))).await
+        if header.site != 0 && self.identity != 0 && header.site != self.identity {
+            self.claimed_by_another(header.site);
+            return Err(useless);
+        }
+        Ok((header, payload, now))
+    }
+
+    fn decode(
+        &self,
+        value: &ValueType,
+        header: Header,
+        payload: &[u8],
+        markers: Option<Arc<[Arc<Marker>]>>,
+        now: Millis,
+    ) -> Seen {
+        let useless = Seen::Useless(Some(header.serial));
+        let landing = if header.absent {
+            None
+        } else {
+            let schema = (value.schema)(self.rules.codec, self.rules.schema);
+            let schema = schema.of_version(self.location.version);
+            if header.fingerprint != schema.fingerprint || !self.rules.codec.accepts(header.codec) {
+                self.undecodable(&"it was written for another form of this type");
+                return useless;
+            }
+            match (value.decode)(header.codec, payload) {
+                Ok(value) => Some(value),
+                Err(error) => {
+                    self.undecodable(&error);
+                    return useless;
+                }
+            }
+        };
+        let times = self.times(&header);
+        Seen::Value(Readable {
+            phase: phase(&self.rules, &times, now, random),
+            header,
+            landing,
+            markers,
+            times,
+        })
     }
 
     fn undecodable(&self, why: &dyn std::fmt::Display) {
-        self.counters.undecodable();
+        self.counters().undecodable();
         tracing::debug!(method = self.label, why = %why, "an entry is not readable and will be replaced");
     }
 
     fn claimed_by_another(&self, other: u64) {
-        self.counters.undecodable();
-        self.counters.clashed();
+        self.counters().undecodable();
+        self.counters().clashed();
         self.engine.observe().once(self.location.path, "clash", || {
             let other = site::location_of(other);
             tracing::error!(

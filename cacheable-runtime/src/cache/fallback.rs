@@ -67,7 +67,7 @@ impl Load {
     /// Ends a failed load with the old value, which is then answered with for
     /// a while without asking the source again.
     pub(crate) async fn fall_back(mut self: Box<Self>) -> Landing {
-        let counters = &self.call.counters;
+        let counters = self.call.counters();
         counters.load_failed();
         counters.hit_stale();
         let fallback = self.fallback.take().expect("there is a fallback");
@@ -115,10 +115,9 @@ impl Load {
         if let Some(sealed) = sealed {
             // It is removed by the tags it has, since it was loaded itself.
             let tags = sealed.header.tags.iter().map(ToString::to_string);
-            let tags: Vec<String> = tags.collect();
-            self.call.tags.clone_from(&tags);
+            self.call.tags = tags.collect();
             self.stamp = sealed.header.tag_stamp;
-            return self.replace(sealed, &tags, &|| landing.clone()).await;
+            return self.replace(sealed, &|| landing.clone()).await;
         }
         // The store is away: level 1 alone remembers.
         let header = self.header_of_stand_in(soft, fallback.hard);

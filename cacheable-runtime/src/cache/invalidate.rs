@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::key::KeyWriter;
 use crate::observe::Counters;
 use crate::pattern::Pattern;
-use crate::sync::start;
+use crate::sync::{Detached, start};
 
 /// A `#[cache_invalidate]` method: a static in its expansion.
 #[derive(Debug)]
@@ -170,17 +170,19 @@ impl Invalidate {
         F: Future<Output = S::Return>,
         U: FnOnce(&S::Value) -> bool,
     {
-        let Some(begun) = self.0 else {
+        let Some(mut begun) = self.0 else {
             return (body.await, None);
         };
         if begun.before {
+            let removed = begun.removal(begun.targets.clone()).await;
             // A failure is counted and said; what matters comes after.
-            drop(Box::pin(begun.remove()).await);
+            drop(begun.ended(removed));
         }
         let mut unfinished = Unfinished(Some(&begun));
         let divided = S::divide(body.await);
         let spared = matches!(&divided, Divided::Value(kept) if unless(S::value(kept)));
         unfinished.0 = None;
+        drop(unfinished);
         let returned = match divided {
             Divided::Value(kept) if spared => return (S::rejoin(kept), None),
             Divided::Value(kept) => Ok(kept),
@@ -190,7 +192,9 @@ impl Invalidate {
             Divided::Failed(failed) => return (failed, None),
         };
         begun.counters.invalidated();
-        let late = Box::pin(begun.remove()).await.err();
+        let targets = std::mem::take(&mut begun.targets);
+        let removed = begun.removal(targets).await;
+        let late = begun.ended(removed).err();
         let returned = returned.map_or_else(|()| absent::<S>(), S::rejoin);
         (returned, late)
     }
@@ -225,8 +229,12 @@ impl Begun {
         }
     }
 
-    async fn remove(&self) -> Result<(), Error> {
-        let removed = self.engine.remove(self.targets.clone(), self.how()).await;
+    fn removal(&self, targets: Targets) -> Detached<Result<u64, Error>> {
+        self.engine.remove(targets, self.how())
+    }
+
+    /// Counts what has come of a removal, and says what has not.
+    fn ended(&self, removed: Result<u64, Error>) -> Result<(), Error> {
         let removed = removed.map(|entries| self.counters.removed(entries));
         let result = match &self.refused {
             Some(error) => Err(error.clone()),

@@ -1,7 +1,7 @@
 //! From nothing in the store to a loaded and kept value.
 
 use std::future::Future as _;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -58,6 +58,16 @@ pub(super) enum End {
     FallBack,
 }
 
+/// What is to be done with it.
+enum Next {
+    Store(Sealed),
+    /// It is not kept.
+    Share,
+    /// As well, and what is there is old. The tags that it would have.
+    Remove(Result<Vec<String>, Error>),
+    FallBack,
+}
+
 /// What has come of a value.
 pub(super) struct Yield {
     /// `None`: it is not to be kept.
@@ -67,12 +77,12 @@ pub(super) struct Yield {
 
 impl Load {
     pub(crate) fn new(call: Box<Cached>, leader: Leader, fallback: Option<Fallback>) -> Box<Self> {
-        call.counters.missed();
+        call.counters().missed();
         Self::start(call, Some(leader), None, fallback)
     }
 
     pub(crate) fn alone(call: Box<Cached>) -> Box<Self> {
-        call.counters.bypassed();
+        call.counters().bypassed();
         Self::start(call, None, None, None)
     }
 
@@ -83,7 +93,7 @@ impl Load {
         claim: Claim,
         answered: Outcome,
     ) -> Box<Self> {
-        call.counters.refreshed();
+        call.counters().refreshed();
         let mut load = Self::start(call, Some(leader), Some(claim), None);
         load.answered = answered;
         load
@@ -145,16 +155,16 @@ impl Load {
             Some(_) => Outcome::Miss.note(),
             None => Outcome::Bypass.note(),
         }
-        call.counters.took(self.began.elapsed());
+        call.counters().took(self.began.elapsed());
         if !in_time {
-            call.counters.load_timed_out();
+            call.counters().load_timed_out();
         }
         Poll::Ready(())
     }
 
     fn begin(&mut self) {
         let call = &self.call;
-        call.counters.loaded();
+        call.counters().loaded();
         self.began = Instant::now();
         let leader = self.leader.as_ref();
         let lease = leader.and_then(|leader| leader.lease.clone());
@@ -181,7 +191,7 @@ impl Load {
     /// The body returned an error, or its time was up: the next waiter tries
     /// by itself.
     pub(crate) fn failed(mut self: Box<Self>) {
-        self.call.counters.load_failed();
+        self.call.counters().load_failed();
         let Some(claim) = &mut self.claim else {
             return;
         };
@@ -206,27 +216,73 @@ impl Load {
     ) -> Option<Landing> {
         // Its timers have nothing to wait for.
         self.drive = None;
-        match end {
-            End::Value(value) => self.store(value, &*share).await,
-            End::Absent => self.absent().await,
-            End::FallBack => return Some(self.fall_back().await),
+        // What is seldom gone through is behind a pointer: the future of each
+        // load would have room for it.
+        match self.next(end) {
+            Next::Store(sealed) => {
+                if let Some(load) = self.replace(sealed, &*share).await {
+                    load.share(&*share).await;
+                }
+            }
+            Next::Share => self.share(&*share).await,
+            Next::Remove(tags) => Box::pin(self.unkept(tags, &*share)).await,
+            Next::FallBack => return Some(Box::pin(self.fall_back()).await),
         }
         None
     }
 
-    /// The body returned nothing.
-    async fn absent(self: Box<Self>) {
-        if self.call.rules.none_ttl.is_none() {
-            let tags = Ok(self.call.tags.clone());
-            return self.unkept(tags, &|| None).await;
+    /// What to do with what has come.
+    fn next(&mut self, end: End) -> Next {
+        match end {
+            End::Value(value) => match (value.encoded, value.tags) {
+                (None, tags) => Next::Remove(tags),
+                (Some(Ok(encoded)), Ok(tags)) => self.seal(&encoded, false, tags),
+                (Some(Err(error)), tags) => {
+                    self.call.not_stored(&error);
+                    Next::Remove(tags)
+                }
+                // An entry without its tag could not be removed by it.
+                (_, Err(error)) => {
+                    self.call.not_stored(&error);
+                    Next::Remove(Err(error))
+                }
+            },
+            // The body returned nothing.
+            End::Absent if self.call.rules.none_ttl.is_none() => {
+                Next::Remove(Ok(self.call.tags.clone()))
+            }
+            End::Absent => {
+                let encoded = Encoded {
+                    codec: CodecId::Bincode,
+                    fingerprint: 0,
+                    payload: Vec::new(),
+                };
+                let tags = self.call.tags.clone();
+                self.seal(&encoded, true, tags)
+            }
+            End::FallBack => Next::FallBack,
         }
-        let encoded = Encoded {
-            codec: CodecId::Bincode,
-            fingerprint: 0,
-            payload: Vec::new(),
-        };
-        let tags = self.call.tags.clone();
-        self.keep(encoded, true, &tags, &|| None).await;
+    }
+
+    fn seal(&mut self, encoded: &Encoded, absent: bool, tags: Vec<String>) -> Next {
+        let sealed = self.call.seal(
+            encoded,
+            Fill {
+                absent,
+                took: self.began.elapsed(),
+                stamp: self.stamp,
+                tags: &tags,
+            },
+        );
+        self.call.tags = tags;
+        match sealed {
+            Ok(Some(sealed)) => Next::Store(sealed),
+            Ok(None) => Next::Share,
+            Err(error) => {
+                self.call.not_stored(&error);
+                Next::Share
+            }
+        }
     }
 
     /// The value is returned and not kept: what was there before is old.
@@ -247,66 +303,19 @@ impl Load {
         }
     }
 
-    /// Puts the value in the place of the lease and shares it with those who
-    /// wait, unless an invalidation came.
-    async fn store(self: Box<Self>, value: Yield, share: Share<'_>) {
-        match (value.encoded, value.tags) {
-            (None, tags) => self.unkept(tags, share).await,
-            (Some(Ok(encoded)), Ok(tags)) => self.keep(encoded, false, &tags, share).await,
-            (Some(Err(error)), tags) => {
-                self.call.not_stored(&error);
-                self.unkept(tags, share).await;
-            }
-            // An entry without its tag could not be removed by it.
-            (_, Err(error)) => {
-                self.call.not_stored(&error);
-                self.unkept(Err(error), share).await;
-            }
-        }
-    }
-
-    async fn keep(
-        mut self: Box<Self>,
-        encoded: Encoded,
-        absent: bool,
-        tags: &[String],
-        share: Share<'_>,
-    ) {
-        let fill = Fill {
-            absent,
-            took: self.began.elapsed(),
-            stamp: self.stamp,
-            tags,
-        };
-        let sealed = self.call.seal(&encoded, fill);
-        self.call.tags = tags.to_vec();
-        let kept = match sealed {
-            Ok(Some(sealed)) => self.replace(sealed, tags, share).await,
-            Ok(None) => Some(self),
-            Err(error) => {
-                self.call.not_stored(&error);
-                Some(self)
-            }
-        };
-        if let Some(load) = kept {
-            load.share(share).await;
-        }
-    }
-
     /// Replaces what this load holds in the store. Returns itself when the
     /// value may be shared with those who wait, `None` when an invalidation
-    /// came.
+    /// came. The call has the tags of the value.
     pub(super) async fn replace(
         mut self: Box<Self>,
         sealed: Sealed,
-        tags: &[String],
         share: Share<'_>,
     ) -> Option<Box<Self>> {
         let Some(leader) = &mut self.leader else {
             return Some(self);
         };
         if leader.is_dispersed() {
-            self.call.counters.fill_rejected();
+            self.call.counters().fill_rejected();
             return None;
         }
         let call = &self.call;
@@ -339,7 +348,7 @@ impl Load {
             Ok(true) => {
                 leader.lease = None;
                 if call.local_key.is_some() {
-                    let markers = call.markers(tags);
+                    let markers = call.markers(&call.tags);
                     call.keep_here(share(), &header, size, markers, ticket);
                     // A tag of the new value may not be known yet. What is
                     // there instead is the old value, which is over.
@@ -351,7 +360,7 @@ impl Load {
             }
             Ok(false) => {
                 leader.lease = None;
-                call.counters.fill_rejected();
+                call.counters().fill_rejected();
                 if let Some(leader) = self.leader.take() {
                     leader.disperse();
                 }
@@ -378,10 +387,13 @@ impl Load {
         // Nobody joins from here on, so nobody comes after an invalidation
         // that is not seen below.
         leader.close();
-        let Err(mut leader) = leader.land_alone() else {
-            return;
-        };
-        let landing = share();
+        if let Err(leader) = leader.land_alone() {
+            Box::pin(self.share_with(leader, share())).await;
+        }
+    }
+
+    /// With those who wait.
+    async fn share_with(&self, mut leader: Leader, landing: Landing) {
         if let Some(lease) = &leader.lease {
             let remote = self.call.engine.remote();
             match self.call.spend(remote.release(&self.call.key, lease)).await {
@@ -426,7 +438,7 @@ impl Load {
             return here();
         }
         let markers = call.markers(&call.tags);
-        match call.spend(call.engine.learn(&markers)).await {
+        match call.spend(pin!(call.engine.learn(&markers))).await {
             Ok(()) => !markers.iter().all(|marker| marker.permits(self.stamp)),
             Err(error) => {
                 call.remote_failed("read", &error);

@@ -1,12 +1,13 @@
 //! The engine: what happens between a call and the two levels.
 //!
 //! The way of a value: a [`call`] is made by a site or a handle, and looks at
-//! level 1; it boards the [`flight`] of its key; its leader asks the store in
-//! [`read`], and if nothing is there runs the body and fills both levels in
+//! level 1; it boards the [`flight`] of its key in [`read`]; its leader [`ask`]s
+//! the store, and if nothing is there runs the body and fills both levels in
 //! [`load`]. What is there but old is replaced behind it, by [`refresh`].
 //! [`invalidate`] and [`put`] are the other two attributes, [`handle`] is the
 //! same by hand. What does not reach the store is in [`repair`].
 
+mod ask;
 mod budget;
 mod cached;
 pub(crate) mod call;
@@ -34,15 +35,16 @@ mod settle;
 pub(crate) mod shape;
 pub(crate) mod site;
 pub(crate) mod tags;
+mod under_way;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
 use crate::codec::envelope::{Token, lease_bytes};
 use crate::key::KeyWriter;
@@ -57,6 +59,7 @@ use emptied::Emptied;
 use flight::{Flights, Landing, Lease};
 use repair::Repair;
 use site::Site;
+use under_way::UnderWay;
 
 /// One cache: two levels, the flights above them and the counters beside.
 /// Cheap to clone.
@@ -90,7 +93,7 @@ struct Inner {
     seed: [u64; 2],
     /// Where the engine was built, for what outlives its caller.
     runtime: Option<Handle>,
-    under_way: Arc<UnderWay>,
+    under_way: UnderWay,
     closing: AtomicBool,
 }
 
@@ -101,21 +104,20 @@ pub(crate) struct OfSite {
     pub(crate) markers: Arc<[Arc<Marker>]>,
 }
 
-/// How many calls, removals and puts are under way.
-#[derive(Default)]
-struct UnderWay {
-    count: AtomicUsize,
-    none: Notify,
-}
+/// An engine at which something is under way: a shutdown waits for it.
+pub(crate) struct Busy(Engine);
 
-/// Something that a shutdown waits for.
-pub(crate) struct Busy(Arc<UnderWay>);
+impl Deref for Busy {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.0
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.none.notify_waiters();
-        }
+        self.inner.under_way.end();
     }
 }
 
@@ -162,7 +164,7 @@ impl Engine {
                 sites: Chunks::default(),
                 settings,
                 runtime: Handle::try_current().ok(),
-                under_way: Arc::default(),
+                under_way: UnderWay::default(),
                 closing: AtomicBool::new(false),
             }),
         }
@@ -263,8 +265,8 @@ impl Engine {
 
     /// Says that something is under way until the guard is dropped.
     pub(crate) fn busy(&self) -> Busy {
-        self.inner.under_way.count.fetch_add(1, Ordering::SeqCst);
-        Busy(Arc::clone(&self.inner.under_way))
+        self.inner.under_way.begin();
+        Busy(self.clone())
     }
 
     /// Whether new calls have to do without the cache.
@@ -283,14 +285,7 @@ impl Engine {
 
     /// Waits until nothing is under way.
     pub(crate) async fn idle(&self) {
-        let under_way = &self.inner.under_way;
-        loop {
-            let none = under_way.none.notified();
-            if under_way.count.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            none.await;
-        }
+        self.inner.under_way.none().await;
     }
 
     /// The key as the store knows it.

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use super::Engine;
 use super::budget::Budget;
-use super::cached::{Cached, Encoded, Fill};
+use super::cached::{Cached, Encoded, Fill, Known};
+use super::flight::Among;
 use super::flight::{self, Lease};
 use super::pulse::{Held, Pulse};
 use super::removal::{How, Targets};
@@ -22,7 +23,7 @@ use super::shape::{CachedShape, Divided};
 use super::site::{Location, MethodKey};
 use crate::codec::{self, EncodeError, Hidden};
 use crate::remote::{Expect, Origin};
-use crate::sync::{detached, start};
+use crate::sync::{Detached, detached, start};
 
 /// A `#[cache_put]` method: a static in its expansion.
 #[derive(Debug)]
@@ -52,15 +53,16 @@ impl Put {
         match named {
             Ok((text, tags)) => {
                 let call = Box::new(Cached {
-                    engine: engine.clone(),
-                    counters,
+                    known: Known::Own {
+                        counters,
+                        prefix: Arc::clone(&engine.of_site(key.site).markers),
+                    },
                     label: self.label,
                     location: self.location,
                     identity: key.identity,
                     key: engine.full(text).into(),
-                    prefix: Arc::clone(&engine.of_site(key.site).markers),
                     again: std::sync::Mutex::default(),
-                    _busy: engine.busy(),
+                    engine: engine.busy(),
                     rules,
                     tags,
                     local_key: None,
@@ -180,20 +182,22 @@ impl Seized {
         let call = &seized.call;
         let engine = &call.engine;
         let covers = |key: &str| key == &*call.key;
-        engine.flights().disperse(covers);
-        engine.local().forget(call.key.as_bytes());
+        let hash = engine.local().hash(call.key.as_bytes());
+        let among = Among::Keys(&[hash]);
+        engine.flights().disperse(among, covers);
+        engine.local().forget_hashed(hash);
         let life = engine.lease_life();
         let markers = call.markers(&call.tags);
         let placed = engine.remote().seize(&call.key, &lease, life);
         // A removal that is not known would be taken to be later than the put.
-        let (placed, learnt) =
-            tokio::join!(call.spend(placed), call.spend(engine.learn(&markers)),);
+        let learnt = Box::pin(engine.learn(&markers));
+        let (placed, learnt) = tokio::join!(call.spend(placed), call.spend(learnt));
         if let Err(error) = learnt {
             call.remote_failed("read", &error);
         }
         seized.stamp = engine.local().markers.counter();
-        engine.local().forget(call.key.as_bytes());
-        engine.flights().disperse_lookups(covers);
+        engine.local().forget_hashed(hash);
+        engine.flights().disperse_lookups(among, covers);
         if let Err(error) = placed {
             engine.remote().abandon(&call.key, &lease, Origin::Put);
             call.remote_failed("put", &error);
@@ -223,10 +227,9 @@ impl Seized {
 
     /// Stores the value, or removes the entry when there is none or it cannot
     /// be stored safely. It is carried out even if the caller goes away.
-    async fn keep(self, encoded: Option<Result<Encoded, EncodeError>>) {
+    fn keep(self, encoded: Option<Result<Encoded, EncodeError>>) -> Detached<()> {
         let runtime = self.call.engine.runtime().cloned();
-        // Without an answer the runtime is gone, and everything with it.
-        detached(runtime.as_ref(), self.keep_now(encoded)).await;
+        detached(runtime.as_ref(), self.keep_now(encoded))
     }
 
     async fn keep_now(mut self, encoded: Option<Result<Encoded, EncodeError>>) {
@@ -267,16 +270,15 @@ impl Seized {
         match filled {
             Ok(true) => {
                 self.lease = None;
-                self.call.counters.invalidated();
-                let key = &self.call.key;
-                self.call
-                    .engine
-                    .flights()
-                    .disperse(|covered| *covered == **key);
+                self.call.counters().invalidated();
+                let (key, engine) = (&self.call.key, &self.call.engine);
+                let hash = engine.local().hash(key.as_bytes());
+                let covers = |covered: &str| *covered == **key;
+                engine.flights().disperse(Among::Keys(&[hash]), covers);
                 true
             }
             Ok(false) => {
-                call.counters.fill_rejected();
+                call.counters().fill_rejected();
                 false
             }
             Err(error) => {
@@ -293,10 +295,10 @@ impl Seized {
         let removed = engine.remove_now(&self.targets(), How::PATIENT).await;
         self.lease = None;
         match removed {
-            Ok(_) => self.call.counters.invalidated(),
+            Ok(_) => self.call.counters().invalidated(),
             Err(error) => {
                 engine.repair_after(&error, &self.targets());
-                self.call.counters.invalidation_failed();
+                self.call.counters().invalidation_failed();
                 tracing::warn!(
                     method = self.call.label,
                     at = self.call.location.path,
@@ -316,7 +318,7 @@ impl Drop for Seized {
     fn drop(&mut self) {
         let engine = &self.call.engine;
         if self.wrote {
-            let (removing, targets) = (engine.clone(), self.targets());
+            let (removing, targets) = (Engine::clone(engine), self.targets());
             let remove = async move {
                 let _busy = removing.busy();
                 if let Err(error) = removing.remove_now(&targets, How::PATIENT).await {

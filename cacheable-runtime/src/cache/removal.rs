@@ -9,16 +9,17 @@
 //! it.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Engine;
 use super::budget::Budget;
+use super::flight::Among;
 use super::tags::{marker_of_prefix, whole_prefix};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::local::KeyHash;
 use crate::pattern::Pattern;
-use crate::sync::{detached, lock};
+use crate::sync::{BoxFuture, Detached, detached, lock};
 
 /// What to remove, namespace included.
 #[derive(Clone, Default)]
@@ -68,6 +69,19 @@ impl Targets {
         self.name(key) || self.match_pattern(key)
     }
 
+    /// Where what goes is, as far as its name tells.
+    pub(super) fn among<'a>(&self, hashes: &'a [KeyHash]) -> Among<'a> {
+        if self.have_patterns() {
+            Among::All
+        } else {
+            Among::Keys(hashes)
+        }
+    }
+
+    fn have_patterns(&self) -> bool {
+        !self.patterns.is_empty() || !self.prefixes.is_empty()
+    }
+
     fn name(&self, key: &str) -> bool {
         self.keys.iter().any(|named| named == key)
     }
@@ -110,30 +124,33 @@ impl Engine {
     /// Removes entries and leases, and says how many there were. Once polled
     /// it is carried out even if the caller goes away: the write it answers
     /// to has happened. What cannot be done now is done later.
-    pub(crate) async fn remove(&self, targets: Targets, how: How) -> Result<u64, Error> {
+    pub(crate) fn remove(&self, targets: Targets, how: How) -> Detached<Result<u64, Error>> {
         let engine = self.clone();
-        let removal = async move {
+        detached(self.runtime(), async move {
             let _busy = engine.busy();
             let removed = engine.remove_now(&targets, how).await;
             if let Err(error) = &removed {
                 engine.repair_after(error, &targets);
             }
             removed
-        };
-        detached(self.runtime(), removal).await.unwrap_or_else(|| {
-            Err(Error::new(
-                ErrorKind::ShutDown,
-                "the Tokio runtime of the cache stopped before the invalidation was done",
-            ))
         })
     }
 
     pub(crate) async fn remove_now(&self, targets: &Targets, how: How) -> Result<u64, Error> {
         let How { sweep, limit } = how;
-        self.flights().disperse(|key| targets.cover(key));
-        self.forget(targets);
-        for key in &targets.keys {
-            self.emptied().add(self.local().hash(key.as_bytes()));
+        let (one, several);
+        let hashes = if let [key] = &targets.keys[..] {
+            one = [self.local().hash(key.as_bytes())];
+            &one[..]
+        } else {
+            several = self.hashes(targets);
+            &several[..]
+        };
+        let among = targets.among(hashes);
+        self.flights().disperse(among, |key| targets.cover(key));
+        self.forget(targets, hashes);
+        for key in hashes {
+            self.emptied().add(*key);
         }
         let mut removed = 0;
         let mut failed = None;
@@ -166,21 +183,26 @@ impl Engine {
             }
         }
         // Also after a failure: what was sent may have been done.
-        self.forget(targets);
-        if !targets.keys.is_empty() {
-            self.flights().doubt_lookups(|key| targets.name(key));
-        }
-        if !targets.patterns.is_empty() || !targets.prefixes.is_empty() {
+        self.forget(targets, hashes);
+        self.flights()
+            .doubt_lookups(Among::Keys(hashes), |key| targets.name(key));
+        if targets.have_patterns() {
             self.flights()
-                .disperse_lookups(|key| targets.match_pattern(key));
+                .disperse_lookups(Among::All, |key| targets.match_pattern(key));
         }
         failed.map_or(Ok(removed), Err)
     }
 
+    /// Of the keys that are named.
+    pub(super) fn hashes(&self, targets: &Targets) -> Vec<KeyHash> {
+        let keys = targets.keys.iter();
+        keys.map(|key| self.local().hash(key.as_bytes())).collect()
+    }
+
     /// Level 1 keeps nothing of what is removed by its name.
-    pub(super) fn forget(&self, targets: &Targets) {
-        for key in &targets.keys {
-            self.local().forget(key.as_bytes());
+    pub(super) fn forget(&self, targets: &Targets, hashes: &[KeyHash]) {
+        for key in hashes {
+            self.local().forget_hashed(*key);
         }
         self.local().forget_matching(&targets.patterns);
     }
@@ -219,7 +241,7 @@ impl Engine {
     async fn in_time<T>(
         &self,
         limit: Option<Duration>,
-        answer: impl Future<Output = Result<T, Error>>,
+        answer: BoxFuture<'_, Result<T, Error>>,
     ) -> Result<T, Error> {
         Budget::new(limit).spend(self, answer).await
     }

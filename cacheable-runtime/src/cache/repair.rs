@@ -220,8 +220,10 @@ impl Engine {
     pub(crate) fn repair_later(&self, targets: &Targets) {
         let idle = self.repair().add(targets, self);
         // Whoever did not see it in the queue yet may read what it removes.
-        self.forget(targets);
-        self.flights().disperse_lookups(|key| targets.cover(key));
+        let hashes = self.hashes(targets);
+        self.forget(targets, &hashes);
+        self.flights()
+            .disperse_lookups(targets.among(&hashes), |key| targets.cover(key));
         // Values of these tags may be among what is kept while the server is
         // away.
         self.local().distrust();

@@ -13,6 +13,7 @@
 //! same for every process and compiler.
 
 use std::any::{TypeId, type_name};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,9 @@ pub(super) struct TypeInfo {
     /// As a binary format sees it.
     pub(super) shape: Shape,
     /// Of the shapes, without what a site adds.
-    pub(super) digest: u64,
+    digest: u64,
+    /// With what most sites add, which is no number.
+    plain: u64,
     pub(super) complete: bool,
     /// `bincode` can carry values of this type.
     pub(super) positional: bool,
@@ -44,6 +47,15 @@ pub(super) struct TypeInfo {
 }
 
 impl TypeInfo {
+    /// The fingerprint, with the number that a site adds.
+    pub(super) fn fingerprint(&self, extra: u64) -> u64 {
+        // Asked for at every look into the store.
+        if extra == 0 {
+            return self.plain;
+        }
+        numbered(self.digest, extra)
+    }
+
     /// Reads the bytes back, once per type and codec: a type that writes what
     /// it cannot read would be an eternal miss otherwise.
     pub(super) fn reads_back(&self, codec: CodecId, bytes: &[u8]) -> bool {
@@ -59,7 +71,23 @@ impl TypeInfo {
 }
 
 pub(super) fn of<T: DeserializeOwned + 'static>() -> &'static TypeInfo {
+    thread_local! {
+        /// Those that this thread has met: even a lock that is shared is written
+        /// to, and that for every look into the store.
+        static KNOWN: RefCell<Types> = RefCell::default();
+    }
     let id = TypeId::of::<T>();
+    let known = KNOWN.try_with(|known| known.borrow().get(&id).copied());
+    if let Ok(Some(known)) = known {
+        return known;
+    }
+    let found = among_all::<T>(id);
+    // Unless the thread is ending.
+    let _ = KNOWN.try_with(|known| known.borrow_mut().insert(id, found));
+    found
+}
+
+fn among_all<T: DeserializeOwned + 'static>(id: TypeId) -> &'static TypeInfo {
     let known = TYPES
         .read()
         .unwrap_or_else(PoisonError::into_inner)
@@ -87,8 +115,10 @@ fn find_out<T: DeserializeOwned + 'static>() -> TypeInfo {
     if !binary.complete {
         hasher.write(type_name::<T>().as_bytes());
     }
+    let digest = hasher.finish();
     TypeInfo {
-        digest: hasher.finish(),
+        digest,
+        plain: numbered(digest, 0),
         complete: binary.complete,
         positional: binary.complete && !binary.any && !binary.shape.has_weightless_elements(),
         shape: binary.shape,
@@ -96,6 +126,10 @@ fn find_out<T: DeserializeOwned + 'static>() -> TypeInfo {
         read_back: Default::default(),
         decode: |codec, bytes| decode::<T>(codec, bytes).map(drop),
     }
+}
+
+fn numbered(digest: u64, extra: u64) -> u64 {
+    mixed(digest, &extra.to_le_bytes())
 }
 
 /// The digest with what a site adds.

@@ -134,7 +134,7 @@ pub(crate) fn schema<T: DeserializeOwned + 'static>(choice: CodecChoice, extra: 
     let info = fingerprint::of::<T>();
     Schema {
         codec: preferred(choice, info),
-        fingerprint: fingerprint::mixed(info.digest, &extra.to_le_bytes()),
+        fingerprint: info.fingerprint(extra),
         complete: info.complete,
         choice,
         info,

@@ -76,3 +76,28 @@ impl Lua {
         call
     }
 }
+
+/// A number as a script takes it.
+pub(crate) struct Digits {
+    text: [u8; 20],
+    len: usize,
+}
+
+impl From<u64> for Digits {
+    fn from(number: u64) -> Self {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(number).as_bytes();
+        let mut text = [0; 20];
+        text[..digits.len()].copy_from_slice(digits);
+        Self {
+            text,
+            len: digits.len(),
+        }
+    }
+}
+
+impl Digits {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+}

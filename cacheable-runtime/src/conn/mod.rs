@@ -21,7 +21,7 @@ mod supervise;
 mod together;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, watch};
@@ -33,8 +33,8 @@ use address::Address;
 use breaker::Breaker;
 pub(crate) use cluster::{Cluster, Since};
 use fault::{code, is_about_the_server, is_elsewhere, translate, translate_in_cluster};
-pub(crate) use lua::Lua;
 use lua::Named;
+pub(crate) use lua::{Digits, Lua};
 pub(crate) use routes::{Group, Leg, Routes};
 pub(crate) use slots::{slot, tag};
 use stream::{Bytes, Connection, Reads};
@@ -223,14 +223,19 @@ impl Link {
         self.take(connection.ask(command).await)
     }
 
-    /// What is under a key; asked for together with what others want.
-    pub(crate) async fn get(&self, key: &str) -> Result<Bytes, Error> {
+    /// What is under a key; asked for together with what others want. `until`:
+    /// when it is given up; `None`: by who asks.
+    pub(crate) async fn get(&self, key: &str, until: Option<Instant>) -> Result<Bytes, Error> {
         if self.shared.cluster.is_some() {
             // One command takes keys of one slot alone.
-            return self.query(Lane::Reads, redis::cmd("GET").arg(key)).await;
+            return Box::pin(self.get_alone(key)).await;
         }
         let values = self.look(|pair| Arc::clone(&pair.values))?;
-        self.take(values.get(key).await)
+        self.take(values.get(key, until).await)
+    }
+
+    async fn get_alone(&self, key: &str) -> Result<Bytes, Error> {
+        self.query(Lane::Reads, redis::cmd("GET").arg(key)).await
     }
 
     /// Sends commands in one piece. `Err` if any fails.
@@ -252,14 +257,26 @@ impl Link {
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<T, Error> {
-        let (mut connection, modern) = self.look(|pair| (pair.on(lane), pair.modern))?;
-        let call = |named| script.call(named, modern, keys, arguments);
-        let mut answer = call(Named::ByHash).query_async(&mut connection).await;
+        let (connection, modern) = self.look(|pair| (pair.on(lane), pair.modern))?;
+        let call = script.call(Named::ByHash, modern, keys, arguments);
+        let answer = connection.ask_at_once(&call).await;
         if answer.as_ref().is_err_and(is_unknown_script) {
-            script_reloads(1);
-            answer = call(Named::ByText).query_async(&mut connection).await;
+            return Box::pin(self.script_by_text(lane, script, keys, arguments)).await;
         }
         self.take(answer)
+    }
+
+    async fn script_by_text<T: FromRedisValue, K: AsRef<[u8]>>(
+        &self,
+        lane: Lane,
+        script: &Lua,
+        keys: &[K],
+        arguments: &[&[u8]],
+    ) -> Result<T, Error> {
+        script_reloads(1);
+        let (connection, modern) = self.look(|pair| (pair.on(lane), pair.modern))?;
+        let call = script.call(Named::ByText, modern, keys, arguments);
+        self.take(connection.ask_at_once(&call).await)
     }
 
     /// Runs a script right after a command, in one piece. Both may be carried

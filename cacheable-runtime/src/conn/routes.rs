@@ -10,7 +10,8 @@ use super::address::Address;
 use super::slots::slot;
 use super::subscribe::{Kind, Topic};
 use super::{Cluster, Lane, Link, Lua};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::sync::in_time;
 
 /// One server, or the nodes of a cluster.
 pub(crate) enum Routes {
@@ -45,6 +46,28 @@ impl Routes {
                 late: Some(cluster.late()),
             },
         })
+    }
+
+    /// What is under a key. `until`: when it is given up; `None`: by who asks.
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        until: Option<Instant>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            // Without a reference more to the link: all calls would count theirs
+            // in one place.
+            Self::One(link) => link.get(key, until).await,
+            Self::Cluster(_) => {
+                let leg = self.of(key)?;
+                let answer = Box::pin(async move { leg.get(key).await });
+                match until {
+                    None => answer.await,
+                    // It takes note when it is dropped.
+                    Some(until) => in_time(until, answer).await.unwrap_or_else(|| Err(late())),
+                }
+            }
+        }
     }
 
     /// The way of what any node of a cluster takes: that of the key, as long as
@@ -208,26 +231,18 @@ impl Leg {
         &self.link
     }
 
-    async fn watched<T>(&self, answer: impl Future<Output = T>) -> T {
-        let Some(late) = self.late else {
-            return answer.await;
-        };
-        let mut waiting = Waiting {
+    /// To be held while an answer is awaited. A guard, and no future around the
+    /// other, which would be moved into it and take its room twice.
+    fn waiting(&self) -> Waiting<'_> {
+        Waiting {
             link: &self.link,
-            late: Some(late),
-            began: Instant::now(),
-        };
-        let answer = answer.await;
-        waiting.late = None;
-        answer
+            limit: self.late.map(|late| (Instant::now(), late)),
+        }
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        if self.late.is_none() {
-            // Not through what a future is handed to: it would be moved twice.
-            return self.link.get(key).await;
-        }
-        self.watched(self.link.get(key)).await
+        let waiting = self.waiting();
+        waiting.over(self.link.get(key, None).await)
     }
 
     pub(crate) async fn query<T: FromRedisValue>(
@@ -235,7 +250,8 @@ impl Leg {
         lane: Lane,
         command: &Cmd,
     ) -> Result<T, Error> {
-        self.watched(self.link.query(lane, command)).await
+        let waiting = self.waiting();
+        waiting.over(self.link.query(lane, command).await)
     }
 
     pub(crate) async fn pipeline<T: FromRedisValue>(
@@ -243,7 +259,8 @@ impl Leg {
         lane: Lane,
         commands: &Pipeline,
     ) -> Result<T, Error> {
-        self.watched(self.link.pipeline(lane, commands)).await
+        let waiting = self.waiting();
+        waiting.over(self.link.pipeline(lane, commands).await)
     }
 
     pub(crate) async fn script<T: FromRedisValue, K: AsRef<[u8]>>(
@@ -253,8 +270,8 @@ impl Leg {
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<T, Error> {
-        let answer = self.link.script(lane, script, keys, arguments);
-        self.watched(answer).await
+        let waiting = self.waiting();
+        waiting.over(self.link.script(lane, script, keys, arguments).await)
     }
 
     pub(crate) async fn with_script<T: FromRedisValue, U: FromRedisValue, K: AsRef<[u8]>>(
@@ -265,25 +282,41 @@ impl Leg {
         keys: &[K],
         arguments: &[&[u8]],
     ) -> Result<(T, U), Error> {
-        let answers = self
-            .link
-            .with_script(lane, command, script, keys, arguments);
-        self.watched(answers).await
+        let waiting = self.waiting();
+        let link = &self.link;
+        waiting.over(
+            link.with_script(lane, command, script, keys, arguments)
+                .await,
+        )
     }
+}
+
+fn late() -> Error {
+    Error::new(ErrorKind::Timeout, "the server did not answer in time")
 }
 
 /// A command that is under way. Dropped before its answer, it was given up:
 /// its caller's time was over, or, seldom, its caller is gone.
 struct Waiting<'a> {
     link: &'a Link,
-    /// `None`: it is answered.
-    late: Option<Duration>,
-    began: Instant,
+    /// Since when, and how long it may take. `None`: it is answered, or another
+    /// looks at the time.
+    limit: Option<(Instant, Duration)>,
+}
+
+impl Waiting<'_> {
+    fn over<T>(mut self, answer: T) -> T {
+        self.limit = None;
+        answer
+    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.late.is_some_and(|late| self.began.elapsed() >= late) {
+        if self
+            .limit
+            .is_some_and(|(began, late)| began.elapsed() >= late)
+        {
             self.link.overdue();
         }
     }

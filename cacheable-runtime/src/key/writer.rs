@@ -44,7 +44,7 @@ pub struct KeyWriter {
 impl KeyWriter {
     /// Builds text that starts with `start`, such as `cache:project:get_project`.
     pub(crate) fn text(start: &str) -> Self {
-        let mut text = String::with_capacity(start.len() + 32);
+        let mut text = String::with_capacity(start.len() + 64);
         text.push_str(start);
         Self {
             cut: text.len(),

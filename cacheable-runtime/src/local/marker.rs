@@ -78,9 +78,13 @@ impl Marker {
     /// told, it is not known for longer than it takes to ask. To be asked for
     /// before it is sent.
     pub(crate) fn question(self: &Arc<Self>, told: bool) -> Option<Question> {
+        let is_known = || told && self.value.load(Ordering::Acquire) != UNKNOWN;
+        // Mostly it is, and nobody waits for the lock.
+        if is_known() {
+            return None;
+        }
         let state = lock(&self.state);
-        let known = told && self.value.load(Ordering::Acquire) != UNKNOWN;
-        (!known && state.held == 0).then(|| Question {
+        (!is_known() && state.held == 0).then(|| Question {
             marker: Arc::clone(self),
             number: state.questions,
         })

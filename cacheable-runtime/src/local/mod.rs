@@ -59,9 +59,11 @@ pub(crate) struct Local {
     lost: AtomicU32,
     /// Until when the present generation is trusted, on this process's clock.
     trusted_until: AtomicU64,
-    /// How many pattern removals there have been. Held shared while an entry
-    /// is put in, so that a removal finds it or it finds the removal.
-    sweeps: RwLock<u64>,
+    /// How many pattern removals there have been.
+    sweeps: AtomicU64,
+    /// Held shared while an entry is put in, so that a removal finds it or it
+    /// finds the removal.
+    filling: RwLock<()>,
     pub(crate) markers: Markers,
     watch: Watch,
     clock: Clock,
@@ -70,7 +72,7 @@ pub(crate) struct Local {
 
 /// What a key of the store is told from others by, mostly: never 0, and nothing
 /// that anybody outside can foresee.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyHash(pub(crate) u64);
 
 /// What level 1 has for a call.
@@ -123,7 +125,8 @@ impl Local {
             begun: AtomicU32::new(1),
             lost: AtomicU32::new(0),
             trusted_until: AtomicU64::new(if settings.alone { u64::MAX } else { 0 }),
-            sweeps: RwLock::new(0),
+            sweeps: AtomicU64::new(0),
+            filling: RwLock::new(()),
             markers: Markers::default(),
             watch: Watch::default(),
             clock,
@@ -245,7 +248,7 @@ impl Local {
                 stripe,
                 epoch: self.stripes[usize::from(stripe)].load(Ordering::SeqCst),
             },
-            sweeps: *self.sweeps.read().unwrap_or_else(PoisonError::into_inner),
+            sweeps: self.sweeps.load(Ordering::SeqCst),
         }
     }
 
@@ -273,15 +276,20 @@ impl Local {
         if entry.until <= self.clock.now() {
             return;
         }
-        let sweeps = self.sweeps.read().unwrap_or_else(PoisonError::into_inner);
-        if entry.ticket().sweeps == *sweeps && self.vouches_for(&entry) {
+        let _fills = self.filling.read().unwrap_or_else(PoisonError::into_inner);
+        let sweeps = self.sweeps.load(Ordering::SeqCst);
+        if entry.ticket().sweeps == sweeps && self.vouches_for(&entry) {
             entries.insert(call.into(), Slot::new(entry));
         }
     }
 
     /// What is known of the key is out of date.
     pub(crate) fn forget(&self, key: &[u8]) {
-        let stripe = self.stripe(self.hash(key));
+        self.forget_hashed(self.hash(key));
+    }
+
+    pub(crate) fn forget_hashed(&self, key: KeyHash) {
+        let stripe = self.stripe(key);
         self.stripes[usize::from(stripe)].fetch_add(1, Ordering::SeqCst);
         self.watch.wake(stripe);
     }
@@ -292,7 +300,10 @@ impl Local {
         if patterns.is_empty() {
             return;
         }
-        *self.sweeps.write().unwrap_or_else(PoisonError::into_inner) += 1;
+        {
+            let _none_fills = self.filling.write().unwrap_or_else(PoisonError::into_inner);
+            self.sweeps.fetch_add(1, Ordering::SeqCst);
+        }
         if let Some(entries) = &self.entries {
             entries.retain(|_, slot| {
                 let key = slot.entry().key.as_bytes();

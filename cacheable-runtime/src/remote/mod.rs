@@ -4,7 +4,7 @@ pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::pattern::Pattern;
@@ -39,6 +39,14 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
         key: &'a str,
         markers: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Read, Error>>;
+
+    /// The bytes under `key`, or an error at `until`, of which the store has taken
+    /// note: whoever asks has no timer of its own.
+    fn get_until<'a>(
+        &'a self,
+        key: &'a str,
+        until: Instant,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>>;
 
     /// The bytes under several keys, answered in their order. Each key is read
     /// atomically, the whole is not.

@@ -23,7 +23,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
 pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
-pub(crate) use shuttle::sync::{Mutex, RwLock};
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock};
 pub(crate) use shuttle::thread_local;
 
 /// What [`lock`] takes: the mutexes that are replaced, and those of the rest.
@@ -37,7 +37,7 @@ pub(crate) trait Lock {
 
 impl<T: ?Sized> Lock for Mutex<T> {
     type Guard<'a>
-        = shuttle::sync::MutexGuard<'a, T>
+        = MutexGuard<'a, T>
     where
         T: 'a;
 

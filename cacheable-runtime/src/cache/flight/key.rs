@@ -1,37 +1,30 @@
 //! What a flight is found by.
 
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
+use crate::local::KeyHash;
 use crate::sync::Ready;
 
 /// The site is part of it: two sites that claim one key have other types.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct FlightKey {
-    /// Of the other two: a flight is looked for more than once, and by one who
-    /// holds the lock.
-    hash: u64,
+    /// Of the key, which level 1 has made already.
+    pub(super) hash: KeyHash,
     site: u64,
     pub(super) key: Arc<str>,
 }
 
 impl Hash for FlightKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        state.write_u64(self.hash.0);
     }
 }
 
-/// Makes keys.
-#[derive(Default)]
-pub(super) struct Keys(RandomState);
-
-impl Keys {
-    pub(super) fn of(&self, site: u64, key: &Arc<str>) -> FlightKey {
-        let mut hasher = self.0.build_hasher();
-        hasher.write_u64(site);
-        hasher.write(key.as_bytes());
-        FlightKey {
-            hash: hasher.finish(),
+impl FlightKey {
+    pub(super) fn new(site: u64, key: &Arc<str>, hash: KeyHash) -> Self {
+        Self {
+            hash,
             site,
             key: Arc::clone(key),
         }

@@ -14,11 +14,11 @@ mod key;
 mod nested;
 #[cfg(all(test, cacheable_shuttle))]
 mod shuttle_tests;
+mod table;
 #[cfg(test)]
 mod tests;
 mod waiter;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,11 +27,13 @@ use tokio::sync::Notify;
 
 pub(crate) use nested::{Inside, Lease, enter_put, holds, is_inside, replaces};
 
-use crate::local::Shared;
-use crate::sync::{AtomicU64, Mutex, lock, unique};
+use crate::local::{KeyHash, Shared};
+use crate::sync::{AtomicU64, Mutex, distinct, lock};
 use crate::time::{Millis, coarsely};
-use key::{FlightKey, Hashed, Keys};
+use key::FlightKey;
 use nested::By;
+pub(crate) use table::Among;
+use table::{ByKey, Table};
 use waiter::Waiter;
 
 /// What a flight brought: a decoded value, or `None` where the source has
@@ -63,11 +65,12 @@ pub(crate) struct Flights {
     abandon: Abandon,
     /// How long a leader may give no sign of life.
     patience: Duration,
-    by_key: Mutex<ByKey>,
-    keys: Keys,
+    table: Table,
 }
 
-type ByKey = HashMap<FlightKey, Arc<Flight>, Hashed>;
+/// The hash of all keys in tests: names alone tell them apart.
+#[cfg(test)]
+const SAME: KeyHash = KeyHash(1);
 
 type FlightId = u64;
 
@@ -147,23 +150,23 @@ impl Flights {
         Self {
             abandon: Box::new(abandon),
             patience,
-            by_key: Mutex::default(),
-            keys: Keys::default(),
+            table: Table::default(),
         }
     }
 
-    /// Joins the flight of `key`, or opens one.
+    /// Joins the flight of `key`, or opens one. `hash`: that of the key.
     pub(crate) async fn board(
         self: &Arc<Self>,
         site: u64,
         key: &Arc<str>,
+        hash: KeyHash,
         tagged: bool,
         now_in_store: Millis,
         joined: impl FnOnce(),
     ) -> Boarded {
-        let key = self.keys.of(site, key);
+        let key = FlightKey::new(site, key, hash);
         let flight = {
-            let mut by_key = lock(&self.by_key);
+            let mut by_key = self.table.lock(key.hash);
             if let Some(flight) = by_key.get(&key) {
                 let mut state = lock(&flight.state);
                 if let Some(old) = state
@@ -194,16 +197,17 @@ impl Flights {
         self: &Arc<Self>,
         site: u64,
         key: &Arc<str>,
+        hash: KeyHash,
         tagged: bool,
     ) -> Option<Leader> {
-        let key = self.keys.of(site, key);
-        let mut by_key = lock(&self.by_key);
+        let key = FlightKey::new(site, key, hash);
+        let mut by_key = self.table.lock(key.hash);
         (!by_key.contains_key(&key)).then(|| self.open(&mut by_key, key, tagged))
     }
 
     fn open(self: &Arc<Self>, by_key: &mut ByKey, key: FlightKey, tagged: bool) -> Leader {
         let flight = Arc::new(Flight {
-            id: unique(),
+            id: distinct(),
             key: key.clone(),
             tagged,
             alive: AtomicU64::new(coarsely()),
@@ -229,8 +233,8 @@ impl Flights {
 
     /// Disperses the flights whose key satisfies `covers`: nobody who comes
     /// from now on shares what they bring.
-    pub(crate) fn disperse(&self, covers: impl Fn(&str) -> bool) {
-        self.disperse_if(|flight| covers(&flight.key.key));
+    pub(crate) fn disperse(&self, among: Among<'_>, covers: impl Fn(&str) -> bool) {
+        self.disperse_if(among, |flight| covers(&flight.key.key));
     }
 
     /// To be called when the store has carried out a removal before which
@@ -238,40 +242,41 @@ impl Flights {
     /// then reads what the removal made way for, and goes on. A look-up may
     /// find what was removed, and then nobody shares it; if it finds nothing,
     /// its body does for all. What a refresh offers is taken back.
-    pub(crate) fn doubt_lookups(&self, covers: impl Fn(&str) -> bool) {
-        let mut offers = Vec::new();
-        let by_key = lock(&self.by_key);
-        let covered = by_key.values().filter(|flight| covers(&flight.key.key));
-        for flight in covered {
-            let mut state = lock(&flight.state);
-            offers.extend(state.stale.take());
-            state.doubted = true;
-        }
+    pub(crate) fn doubt_lookups(&self, among: Among<'_>, covers: impl Fn(&str) -> bool) {
         // These may run code of others when they are dropped.
-        drop(by_key);
-        drop(offers);
+        let mut offers = Vec::new();
+        self.table.each(among, |by_key| {
+            let covered = by_key.values().filter(|flight| covers(&flight.key.key));
+            for flight in covered {
+                let mut state = lock(&flight.state);
+                offers.extend(state.stale.take());
+                state.doubted = true;
+            }
+        });
     }
 
     /// As [`doubt_lookups`](Self::doubt_lookups), where what a look-up finds
     /// says nothing of whether it was removed: they start again.
-    pub(crate) fn disperse_lookups(&self, covers: impl Fn(&str) -> bool) {
+    pub(crate) fn disperse_lookups(&self, among: Among<'_>, covers: impl Fn(&str) -> bool) {
         let mut offers = Vec::new();
-        self.disperse_if(|flight| covers(&flight.key.key) && flight.takes_back(&mut offers));
+        self.disperse_if(among, |flight| {
+            covers(&flight.key.key) && flight.takes_back(&mut offers)
+        });
     }
 
     /// As [`disperse_lookups`](Self::disperse_lookups), for the removal of a
     /// tag: which of these have it is not known yet. An offer knows its tags,
     /// and looks at them itself: those of other tags go on.
     pub(crate) fn disperse_tagged_lookups(&self) {
-        self.disperse_if(|flight| flight.tagged && flight.is_lookup());
+        self.disperse_if(Among::All, |flight| flight.tagged && flight.is_lookup());
     }
 
-    fn disperse_if(&self, mut covered: impl FnMut(&Flight) -> bool) {
-        let dispersed: Vec<_> = {
-            let mut by_key = lock(&self.by_key);
-            let dispersed = by_key.extract_if(|_, flight| covered(flight));
-            dispersed.map(|(_, flight)| flight).collect()
-        };
+    fn disperse_if(&self, among: Among<'_>, mut covered: impl FnMut(&Flight) -> bool) {
+        let mut dispersed = Vec::new();
+        self.table.each(among, |by_key| {
+            let covered = by_key.extract_if(|_, flight| covered(flight));
+            dispersed.extend(covered.map(|(_, flight)| flight));
+        });
         for flight in dispersed {
             flight.end(Phase::Dispersed);
             // Of a leader that has left; nobody takes it over now.
@@ -302,7 +307,7 @@ impl Flights {
     }
 
     fn close(&self, flight: &Arc<Flight>) {
-        close_in(&mut lock(&self.by_key), flight);
+        close_in(&mut self.table.lock(flight.key.hash), flight);
     }
 }
 
@@ -365,7 +370,7 @@ impl Leader {
     pub(crate) fn land_alone(mut self) -> Result<(), Self> {
         {
             // Both locks, in the order of `board`: nobody joins in between.
-            let mut by_key = lock(&self.flights.by_key);
+            let mut by_key = self.flights.table.lock(self.flight.key.hash);
             if lock(&self.flight.state).waiters > 0 {
                 drop(by_key);
                 return Err(self);
@@ -453,7 +458,7 @@ impl Drop for Leader {
         }
         // Both locks, in the order of `board`: nobody joins between the count
         // and the end of the flight.
-        let mut by_key = lock(&self.flights.by_key);
+        let mut by_key = self.flights.table.lock(self.flight.key.hash);
         let mut state = lock(&self.flight.state);
         if matches!(state.phase, Phase::Asked | Phase::Loading) && state.waiters > 0 {
             state.left_behind = lease;

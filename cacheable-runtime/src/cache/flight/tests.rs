@@ -30,7 +30,7 @@ impl Field {
 
     fn board(&self, key: &str) -> Boarding {
         let (flights, key) = (Arc::clone(&self.flights), Arc::from(key));
-        Box::pin(async move { flights.board(1, &key, false, 0, || {}).await })
+        Box::pin(async move { flights.board(1, &key, SAME, false, 0, || {}).await })
     }
 
     #[track_caller]
@@ -52,7 +52,7 @@ impl Field {
 
     #[track_caller]
     fn is_empty(&self) {
-        assert!(lock(&self.flights.by_key).is_empty());
+        assert!(self.flights.table.is_empty());
     }
 }
 
@@ -180,7 +180,7 @@ fn an_invalidation_sends_everybody_back_to_the_start() {
     let old = field.lead("k");
     let mut waiter = field.wait("k");
     let other = field.lead("another");
-    field.flights.disperse(|key| key == "k");
+    field.flights.disperse(Among::All, |key| key == "k");
     assert!(old.is_dispersed() && !other.is_dispersed());
     assert!(matches!(poll(&mut waiter), Poll::Ready(Boarded::Dispersed)));
 
@@ -202,7 +202,7 @@ fn after_a_removal_look_ups_start_again_and_bodies_go_on() {
     let (asking, loading) = (field.lead("a"), field.lead("b"));
     loading.loading();
     let (mut first, mut second) = (field.wait("a"), field.wait("b"));
-    field.flights.disperse_lookups(|_| true);
+    field.flights.disperse_lookups(Among::All, |_| true);
     assert!(matches!(poll(&mut first), Poll::Ready(Boarded::Dispersed)));
     assert!(asking.is_dispersed() && !loading.is_dispersed());
     loading.land(value(2));
@@ -210,7 +210,7 @@ fn after_a_removal_look_ups_start_again_and_bodies_go_on() {
     // Before the removal both start again.
     let loading = field.lead("b");
     loading.loading();
-    field.flights.disperse(|_| true);
+    field.flights.disperse(Among::All, |_| true);
     assert!(loading.is_dispersed());
     drop((asking, loading));
     field.is_empty();
@@ -223,7 +223,7 @@ fn after_a_removal_by_key_look_ups_go_on_in_doubt() {
     loading.loading();
     let other = field.lead("c");
     let mut waiting = field.wait("a");
-    field.flights.doubt_lookups(|key| key != "c");
+    field.flights.doubt_lookups(Among::All, |key| key != "c");
     assert!(asking.is_doubted() && !asking.is_dispersed());
     assert!(!loading.is_dispersed() && !other.is_doubted());
     assert!(poll(&mut waiting).is_pending());
@@ -238,8 +238,8 @@ fn after_a_removal_by_key_look_ups_go_on_in_doubt() {
 #[test]
 fn what_a_refresh_offers_is_taken_back_by_a_removal() {
     let removals: [fn(&Flights); 2] = [
-        |flights| flights.disperse_lookups(|_| true),
-        |flights| flights.doubt_lookups(|_| true),
+        |flights| flights.disperse_lookups(Among::All, |_| true),
+        |flights| flights.doubt_lookups(Among::All, |_| true),
     ];
     for removal in removals {
         let field = Field::new();
@@ -267,7 +267,7 @@ fn an_invalidation_gives_up_the_lease_of_a_leader_that_left() {
     leader.lease = Some(Lease::from(&b"old"[..]));
     let waiter = field.wait("k");
     drop(leader);
-    field.flights.disperse(|_| true);
+    field.flights.disperse(Among::All, |_| true);
     assert_eq!(field.abandoned(), [b"old".to_vec()]);
     drop(waiter);
     assert_eq!(field.abandoned().len(), 1);
@@ -297,7 +297,7 @@ fn the_lease_of_a_dispersed_leader_is_given_up_not_handed_over() {
     let mut leader = field.lead("k");
     leader.lease = Some(Lease::from(&b"old"[..]));
     let mut waiter = field.wait("k");
-    field.flights.disperse(|_| true);
+    field.flights.disperse(Among::All, |_| true);
     drop(leader);
     assert!(matches!(poll(&mut waiter), Poll::Ready(Boarded::Dispersed)));
     assert_eq!(field.abandoned(), [b"old".to_vec()]);
@@ -355,7 +355,7 @@ fn sites_that_claim_one_key_fly_apart() {
     let leader = field.lead("k");
     let (flights, key) = (Arc::clone(&field.flights), Arc::from("k"));
     let mut other: Boarding =
-        Box::pin(async move { flights.board(2, &key, false, 0, || {}).await });
+        Box::pin(async move { flights.board(2, &key, SAME, false, 0, || {}).await });
     drop(expect_lead(&mut other));
     drop(leader);
 }
@@ -381,7 +381,10 @@ fn a_seat_taken_while_the_last_waiter_leaves_stays_in_the_map() {
                 }
             }
         });
-        let present = lock(&field.flights.by_key)
+        let present = field
+            .flights
+            .table
+            .lock(SAME)
             .values()
             .any(|flight| Arc::ptr_eq(flight, &lost.flight));
         assert!(

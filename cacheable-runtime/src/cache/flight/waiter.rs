@@ -85,7 +85,7 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         // Both locks, in the order of `board`: nobody takes the seat between
         // the count and the end of the flight.
-        let mut by_key = lock(&self.flights.by_key);
+        let mut by_key = self.flights.table.lock(self.flight.key.hash);
         let mut state = lock(&self.flight.state);
         state.waiters -= 1;
         // Is this the last one who could have taken the seat?

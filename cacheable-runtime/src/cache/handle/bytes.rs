@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Cache, LABEL};
 use crate::cache::budget::Budget;
-use crate::cache::cached::{Cached, Encoded, Fill};
+use crate::cache::cached::{Cached, Encoded, Fill, Known};
 use crate::cache::site::Location;
 use crate::codec::envelope::{self, Opened};
 use crate::codec::{self, CodecChoice};
@@ -97,14 +97,15 @@ impl Cache {
         let mut payload = Vec::new();
         let codec = codec::encode(&schema, &value, limit, &mut payload)?;
         let call = Cached {
-            engine: self.engine.clone(),
-            counters: self.engine.counters(LABEL),
+            known: Known::Own {
+                counters: self.engine.counters(LABEL),
+                // Nothing is asked of it.
+                prefix: Arc::default(),
+            },
             label: LABEL,
             location: Location::of_handle("Cache::set"),
             identity: 0,
             key: key.into(),
-            // Nothing is asked of it.
-            prefix: Arc::default(),
             rules: Rules::new(ttl).jitter(0.0),
             tags: Vec::new(),
             local_key: None,
@@ -112,7 +113,7 @@ impl Cache {
             budget: Budget::new(None),
             deadline: None,
             again: std::sync::Mutex::default(),
-            _busy: self.engine.busy(),
+            engine: self.engine.busy(),
         };
         let encoded = Encoded {
             codec,

@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 
 use crate::cache::Engine;
 use crate::cache::budget::Budget;
-use crate::cache::cached::Cached;
+use crate::cache::cached::{Cached, Known};
 use crate::cache::call::Call;
+use crate::cache::flight::Among;
 use crate::cache::removal::{How, Targets};
 use crate::cache::shape::{ByLayer as _, Kind};
 use crate::cache::site::Location;
@@ -147,16 +148,20 @@ impl Cache {
         storing: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
         let covers = |covered: &str| keys.iter().any(|key| key == covered);
+        let local = self.engine.local();
+        let hashes = keys.iter().map(|key| local.hash(key.as_bytes()));
+        let hashes: Vec<_> = hashes.collect();
+        let among = Among::Keys(&hashes);
         let forget = || {
-            for key in keys {
-                self.engine.local().forget(key.as_bytes());
+            for key in &hashes {
+                local.forget_hashed(*key);
             }
         };
-        self.engine.flights().disperse(covers);
+        self.engine.flights().disperse(among, covers);
         forget();
         let stored = storing.await;
         forget();
-        self.engine.flights().disperse_lookups(covers);
+        self.engine.flights().disperse_lookups(among, covers);
         if stored.as_ref().is_err_and(Error::is_unavailable) {
             // What is there may be the old value, or the new one, or come yet.
             self.engine.repair_later(&Targets::of_keys(keys.to_vec()));
@@ -249,12 +254,13 @@ impl Cache {
             Err(aged) => aged,
         };
         Call::of(Cached {
-            engine: engine.clone(),
-            counters: engine.counters(LABEL),
+            known: Known::Own {
+                counters: engine.counters(LABEL),
+                prefix: engine.markers_of(&key, &[]),
+            },
             label: LABEL,
             location: Location::of_handle("Cache::get_or_load"),
             identity: 0,
-            prefix: engine.markers_of(&key, &[]),
             key: key.into(),
             rules: policy.rules,
             tags: policy.tags,
@@ -263,7 +269,7 @@ impl Cache {
             budget: Budget::new(engine.settings().budget),
             deadline: None,
             again: std::sync::Mutex::default(),
-            _busy: engine.busy(),
+            engine: engine.busy(),
         })
     }
 

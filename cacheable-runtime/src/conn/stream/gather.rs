@@ -7,7 +7,8 @@
 //! once: whoever can run meanwhile adds its command, and all leave together.
 //!
 //! Nothing is kept here: what waits is in the client's buffer, which comes with
-//! the next attempt to write. A command alone is written at once.
+//! the next attempt to write. A command alone is written at once, and so is what
+//! gains nothing by waiting; see [`ask_at_once`](super::Connection::ask_at_once).
 
 use std::io;
 use std::pin::Pin;
@@ -22,8 +23,8 @@ pub(super) const ENOUGH: usize = 32 * 1024;
 
 pub(super) struct Gather<S> {
     stream: S,
-    /// How many commands have been sent, or are about to be, and await their
-    /// answers.
+    /// How many commands that may wait have been sent, or are about to be, and
+    /// await their answers.
     under_way: Arc<AtomicUsize>,
     /// A turn has been waited since everything was written.
     has_waited: bool,

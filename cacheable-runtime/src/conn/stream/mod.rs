@@ -38,7 +38,8 @@ pub(super) struct Connection {
 }
 
 struct Line {
-    /// Commands that are on their way; the stream looks at it.
+    /// Commands that are on their way and gain by waiting for one another; the
+    /// stream looks at it.
     under_way: Arc<AtomicUsize>,
     driver: AbortHandle,
 }
@@ -50,7 +51,7 @@ impl Drop for Line {
     }
 }
 
-/// A command that is on its way.
+/// A command that is on its way and may wait for others.
 struct UnderWay<'a>(&'a AtomicUsize);
 
 impl Drop for UnderWay<'_> {
@@ -100,9 +101,18 @@ impl Connection {
         Ok(Self { client, line })
     }
 
-    /// Sends one command.
-    pub(super) async fn ask<T: FromRedisValue>(mut self, command: &Cmd) -> RedisResult<T> {
-        let _under_way = self.line.enter();
+    /// Sends one command, together with what others want to send now.
+    pub(super) async fn ask<T: FromRedisValue>(self, command: &Cmd) -> RedisResult<T> {
+        let line = Arc::clone(&self.line);
+        let _under_way = line.enter();
+        self.ask_at_once(command).await
+    }
+
+    /// Sends one command at once, and what waits to be sent with it. For what
+    /// takes a server longer than a write takes this process, such as a script:
+    /// if all waited for each other, either side would do nothing while the other
+    /// is at work.
+    pub(super) async fn ask_at_once<T: FromRedisValue>(mut self, command: &Cmd) -> RedisResult<T> {
         // It is large, and would be so in every future that awaits an answer.
         let answer = Box::pin(self.client.send_packed_command(command)).await?;
         Ok(redis::from_redis_value(answer.extract_error()?)?)
@@ -135,12 +145,8 @@ impl ConnectionLike for Connection {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            let _under_way = self.line.enter();
-            self.client
-                .send_packed_commands(commands, offset, count)
-                .await
-        })
+        // Several leave together as they are.
+        Box::pin(self.client.send_packed_commands(commands, offset, count))
     }
 
     fn get_db(&self) -> i64 {

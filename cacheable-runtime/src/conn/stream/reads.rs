@@ -9,7 +9,10 @@
 //! how late the question leaves.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 use tokio::runtime::Handle;
@@ -18,7 +21,7 @@ use tokio::task::yield_now;
 
 use super::super::fault::code;
 use super::Connection;
-use crate::sync::{BoxFuture, lock};
+use crate::sync::{BoxFuture, in_time, lock};
 
 pub(in crate::conn) type Bytes = Option<Vec<u8>>;
 
@@ -45,7 +48,24 @@ struct Queue {
 
 struct Batch {
     question: Cmd,
-    callers: Vec<oneshot::Sender<RedisResult<Bytes>>>,
+    callers: Vec<Caller>,
+}
+
+/// Who has asked for a key of a batch.
+struct Caller {
+    /// `None`: it was answered, or given up.
+    tell: Option<oneshot::Sender<RedisResult<Bytes>>>,
+    /// When it is given up; `None`: by who asks.
+    until: Option<Instant>,
+}
+
+impl Caller {
+    fn answer(&mut self, answer: RedisResult<Bytes>) {
+        if let Some(tell) = self.tell.take() {
+            // Who has gone away needs no answer.
+            drop(tell.send(answer));
+        }
+    }
 }
 
 /// Keys of one command: the server carries it out in one piece, for tens of
@@ -56,6 +76,9 @@ pub(super) const LARGEST: usize = 128;
 /// and makes the next ones larger.
 const AT_ONCE: usize = 4;
 
+/// So many where the next one is as large as it can be.
+const AT_MOST: usize = 8;
+
 impl Reads {
     pub(in crate::conn) fn new(connection: Connection) -> Arc<Self> {
         Arc::new(Self {
@@ -65,27 +88,35 @@ impl Reads {
         })
     }
 
-    /// What is under a key.
-    pub(in crate::conn) async fn get(self: &Arc<Self>, key: &str) -> RedisResult<Bytes> {
+    /// What is under a key. `until`: when it is given up; `None`: by who asks.
+    pub(in crate::conn) async fn get(
+        self: &Arc<Self>,
+        key: &str,
+        until: Option<Instant>,
+    ) -> RedisResult<Bytes> {
         let (answer, begins) = {
             let mut queue = lock(&self.queue);
             if queue.is_idle() || queue.one_by_one {
                 queue.alone += 1;
                 (None, false)
             } else {
-                (Some(queue.ask(key)), queue.begins())
+                (Some(queue.ask(key, until)), queue.begins())
             }
         };
         if begins {
             self.begin();
         }
         match answer {
-            None => {
-                let _alone = Alone(self);
-                self.connection.clone().ask(cmd("GET").arg(key)).await
-            }
+            // The future of every other call would have room for it.
+            None => given_up(until, Box::pin(self.get_alone(key))).await,
             Some(answer) => answer.await.unwrap_or_else(|_| Err(gone())),
         }
+    }
+
+    async fn get_alone(&self, key: &str) -> RedisResult<Bytes> {
+        let _alone = Alone(self);
+        let connection = self.connection.clone();
+        connection.ask_at_once(cmd("GET").arg(key)).await
     }
 
     /// Not under the lock: where the runtime has ended, the guard is dropped at
@@ -97,8 +128,32 @@ impl Reads {
     }
 
     async fn exchange(&self, batch: Batch) {
-        let Batch { question, callers } = batch;
-        let answer = self.connection.clone().ask::<Value>(&question).await;
+        let Batch {
+            question,
+            mut callers,
+        } = batch;
+        let mut asked = Box::pin(self.connection.clone().ask_at_once::<Value>(&question));
+        let answer = loop {
+            let mut waiting = callers.iter().filter(|caller| caller.tell.is_some());
+            // One timer for all: they stand in the order in which they asked, and
+            // have as long as each other.
+            let Some(until) = waiting.clone().find_map(|caller| caller.until) else {
+                if waiting.next().is_none() {
+                    return;
+                }
+                break (&mut asked).await;
+            };
+            if let Some(answer) = in_time(until, &mut asked).await {
+                break answer;
+            }
+            let now = tokio::time::Instant::now();
+            for caller in &mut callers {
+                if caller.until.is_some_and(|until| now >= until.into()) {
+                    caller.answer(Err(late()));
+                }
+            }
+        };
+        drop(asked);
         let values = match answer {
             Ok(Value::Array(values)) if values.len() == callers.len() => values,
             Ok(_) => return,
@@ -108,26 +163,28 @@ impl Reads {
                 lock(&self.queue).one_by_one = true;
                 return self.exchange_one_by_one(&question, callers).await;
             }
-            Err(error) => return tell_all(callers, &error),
+            Err(error) => {
+                for caller in &mut callers {
+                    caller.answer(Err(error.clone()));
+                }
+                return;
+            }
         };
-        for (caller, value) in callers.into_iter().zip(values) {
-            // Who has gone away needs no answer.
-            drop(caller.send(redis::from_redis_value(value).map_err(RedisError::from)));
+        for (mut caller, value) in callers.into_iter().zip(values) {
+            caller.answer(redis::from_redis_value(value).map_err(RedisError::from));
         }
     }
 
-    async fn exchange_one_by_one(
-        &self,
-        question: &Cmd,
-        callers: Vec<oneshot::Sender<RedisResult<Bytes>>>,
-    ) {
+    async fn exchange_one_by_one(&self, question: &Cmd, callers: Vec<Caller>) {
         let keys = question.args_iter().skip(1);
-        for (key, caller) in keys.zip(callers) {
+        for (key, mut caller) in keys.zip(callers) {
             let redis::Arg::Simple(key) = key else {
                 continue;
             };
-            let answer = self.connection.clone().ask(cmd("GET").arg(key)).await;
-            drop(caller.send(answer));
+            let mut get = cmd("GET");
+            get.arg(key);
+            let answer = Box::pin(self.connection.clone().ask_at_once(&get));
+            caller.answer(given_up(caller.until, answer).await);
         }
     }
 }
@@ -157,15 +214,24 @@ async fn carry(mut under_way: UnderWay) {
     }
 }
 
-fn tell_all(callers: Vec<oneshot::Sender<RedisResult<Bytes>>>, error: &RedisError) {
-    for caller in callers {
-        drop(caller.send(Err(error.clone())));
+/// An answer, unless it is given up.
+async fn given_up<T>(
+    until: Option<Instant>,
+    answer: impl Future<Output = RedisResult<T>> + Unpin,
+) -> RedisResult<T> {
+    match until {
+        None => answer.await,
+        Some(until) => in_time(until, answer).await.unwrap_or_else(|| Err(late())),
     }
+}
+
+fn late() -> RedisError {
+    io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
 /// Nobody carries the question any more.
 fn gone() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()
+    io::Error::from(io::ErrorKind::BrokenPipe).into()
 }
 
 impl Queue {
@@ -173,7 +239,7 @@ impl Queue {
         self.alone == 0 && self.batches == 0
     }
 
-    fn ask(&mut self, key: &str) -> oneshot::Receiver<RedisResult<Bytes>> {
+    fn ask(&mut self, key: &str, until: Option<Instant>) -> oneshot::Receiver<RedisResult<Bytes>> {
         let (tell, answer) = oneshot::channel();
         if self.asked.back().is_none_or(Batch::is_full) {
             self.asked.push_back(Batch {
@@ -183,13 +249,18 @@ impl Queue {
         }
         let batch = self.asked.back_mut().expect("it was just put there");
         batch.question.arg(key);
-        batch.callers.push(tell);
+        batch.callers.push(Caller {
+            tell: Some(tell),
+            until,
+        });
         answer
     }
 
     /// Whether one more batch is to be begun, which is then counted.
     fn begins(&mut self) -> bool {
-        let begins = !self.gathers && self.batches < AT_ONCE;
+        let is_full = self.asked.front().is_some_and(Batch::is_full);
+        let at_once = if is_full { AT_MOST } else { AT_ONCE };
+        let begins = !self.gathers && self.batches < at_once;
         if begins {
             self.batches += 1;
             self.gathers = true;

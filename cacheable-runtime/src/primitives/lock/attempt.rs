@@ -4,6 +4,7 @@
 //! what it may have taken already. If the series is given up, what it may have
 //! taken is released.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::super::Ground;
 use super::guard::LockGuard;
 use super::hold::Hold;
 use super::request::Terms;
-use super::room::{Bell, Turn};
+use super::room::{Bell, Rooms, Turn};
 use super::slot::{Slot, Taken, backoff, late, may_pass};
 use crate::error::{Error, ErrorKind};
 
@@ -62,9 +63,13 @@ impl Attempt {
     }
 
     pub(super) async fn within(mut self, wait: Duration) -> Result<LockGuard, Error> {
+        // What is seldom gone through is behind a pointer: the caller's future would
+        // have room for it.
         if wait.is_zero() {
             let name = self.slot.name.clone();
-            return self.once().await?.ok_or_else(|| held(&name, wait));
+            return Box::pin(self.once())
+                .await?
+                .ok_or_else(|| held(&name, wait));
         }
         let deadline = Instant::now() + wait.min(LONGEST_WAIT);
         let ground = Arc::clone(&self.slot.ground);
@@ -76,6 +81,17 @@ impl Attempt {
         {
             return self.keep(hold).await;
         }
+        Box::pin(self.in_turn(wait, deadline, &slot, rooms)).await
+    }
+
+    /// Waits behind the others of this process.
+    async fn in_turn(
+        mut self,
+        wait: Duration,
+        deadline: Instant,
+        slot: &Arc<Slot>,
+        rooms: &Rooms,
+    ) -> Result<LockGuard, Error> {
         let visit = rooms.enter(slot.key());
         let room = visit.room();
         let Ok(mut turn) = timeout_at(deadline, room.turn.lock()).await else {
@@ -166,7 +182,9 @@ impl Attempt {
     async fn ask(&mut self, patience: Duration) -> Result<Asked, Error> {
         let asked = self.slot.ticks.now();
         self.unsettled = Some(asked);
-        let answer = timeout(patience, self.slot.take(self.terms.ttl)).await;
+        let mut taken = pin!(self.slot.take(self.terms.ttl));
+        // By reference: moved, it would take its room twice.
+        let answer = timeout(patience, taken.as_mut()).await;
         #[cfg(feature = "redis")]
         if answer.is_err()
             && let Some(server) = self.slot.ground.server()
@@ -208,7 +226,10 @@ impl Attempt {
     #[allow(clippy::unused_async, reason = "replicas have to be waited for")]
     async fn keep(mut self, hold: Hold) -> Result<LockGuard, Error> {
         #[cfg(feature = "redis")]
-        let hold = self.confirmed(hold).await?;
+        let hold = match self.terms.replicas {
+            Some(_) => Box::pin(self.confirmed(hold)).await?,
+            None => hold,
+        };
         self.unsettled = None;
         let renews = self.terms.renews.then_some(self.terms.ttl);
         Ok(LockGuard::new(hold, renews))

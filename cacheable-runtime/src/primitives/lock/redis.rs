@@ -11,7 +11,7 @@ use super::Release;
 use super::room::Bell;
 use super::slot::{Owner, Standing, Taken};
 use crate::conn::subscribe::{Kind, Sink, Subscribed, Topic};
-use crate::conn::{Lane, Leg, Lua};
+use crate::conn::{Digits, Lane, Leg, Lua};
 use crate::error::{Error, ErrorKind};
 
 /// The key of one lock, which is the name of its channel, too.
@@ -174,9 +174,9 @@ fn taken(answer: i64) -> Taken {
 }
 
 /// Of the lock and of its key.
-fn lives(ttl: Duration) -> (String, String) {
+fn lives(ttl: Duration) -> (Digits, Digits) {
     let life = ttl.saturating_mul(2).saturating_add(FENCE_OUTLIVES);
-    (millis(ttl).to_string(), millis(life).to_string())
+    (millis(ttl).into(), millis(life).into())
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,5 +1,6 @@
 //! One name and one owner, as the store sees them.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,7 +155,9 @@ impl Slot {
         let mut failures = 0;
         loop {
             let in_time = self.ticks.now() < until;
-            let answer = timeout_at(give_up, self.release_once(in_time)).await;
+            // By reference: moved, it would take its room twice.
+            let mut asked = pin!(self.release_once(in_time));
+            let answer = timeout_at(give_up, asked.as_mut()).await;
             let error = match answer {
                 // The first of the questions has removed it.
                 Ok(Ok(Release::Expired | Release::NotOwner)) if unheard => {
@@ -173,7 +176,7 @@ impl Slot {
             if Instant::now() + pause >= give_up {
                 return Err(error);
             }
-            tokio::time::sleep(pause).await;
+            Box::pin(tokio::time::sleep(pause)).await;
         }
     }
 

@@ -6,13 +6,13 @@ mod scripts;
 mod sweep;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, cmd};
 use tokio::runtime::Handle;
 
 use super::{Claimed, Expect, Numbers, Origin, Read, RemoteStore};
-use crate::conn::{Lane, Routes, slot, tag};
+use crate::conn::{Digits, Lane, Routes, slot, tag};
 use crate::error::{Error, ErrorKind};
 use crate::pattern::Pattern;
 use crate::sync::{BoxFuture, random, start};
@@ -113,9 +113,8 @@ impl RemoteStore for RedisStore {
         key: &'a str,
         markers: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Read, Error>> {
-        // By far the commonest, and much the smaller future.
         if markers.is_empty() {
-            return Box::pin(async move { Ok((self.routes.of(key)?.get(key).await?, None)) });
+            return Box::pin(async move { Ok((self.routes.get(key, None).await?, None)) });
         }
         Box::pin(async move {
             let mut get = cmd("GET");
@@ -142,6 +141,14 @@ impl RemoteStore for RedisStore {
         })
     }
 
+    fn get_until<'a>(
+        &'a self,
+        key: &'a str,
+        until: Instant,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
+        Box::pin(self.routes.get(key, Some(until)))
+    }
+
     fn get_many<'a>(
         &'a self,
         keys: &'a [String],
@@ -157,15 +164,21 @@ impl RemoteStore for RedisStore {
         over: Option<Expect<'a>>,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
         Box::pin(async move {
-            let life = millis(life).to_string();
+            let life = Digits::from(millis(life));
             let over = over.map(Range::from);
-            let mut arguments = vec![lease, life.as_bytes()];
+            let mut arguments = [lease, life.as_bytes(), &[], &[], &[]];
+            let mut given = 2;
             if let Some(over) = &over {
-                arguments.extend([over.from.as_bytes(), over.to.as_bytes(), &over.bytes]);
+                arguments[2..].copy_from_slice(&[
+                    over.from.as_bytes(),
+                    over.to.as_bytes(),
+                    over.bytes(),
+                ]);
+                given = 5;
             }
             self.routes
                 .of(key)?
-                .script(Lane::Reads, &SCRIPTS.acquire, &[key], &arguments)
+                .script(Lane::Reads, &SCRIPTS.acquire, &[key], &arguments[..given])
                 .await
         })
     }
@@ -186,7 +199,7 @@ impl RemoteStore for RedisStore {
         life: Duration,
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            let life = millis(life).to_string();
+            let life = Digits::from(millis(life));
             self.routes
                 .of(key)?
                 .script(
@@ -208,13 +221,13 @@ impl RemoteStore for RedisStore {
         from: Origin,
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            let life = millis(life).to_string();
+            let life = Digits::from(millis(life));
             let range = Range::from(expected);
             let inline = value.len() <= PARKED;
             let arguments = [
                 range.from.as_bytes(),
                 range.to.as_bytes(),
-                &range.bytes,
+                range.bytes(),
                 if inline { &value } else { &[][..] },
                 life.as_bytes(),
             ];
@@ -228,9 +241,9 @@ impl RemoteStore for RedisStore {
                 park.arg(&parked).arg(&value);
                 park.arg("PX").arg(millis(PARKED_LIFE));
                 let keys = [key, &parked];
-                let ((), filled) = leg
-                    .with_script(lane(from), &park, &SCRIPTS.fill, &keys, &arguments)
-                    .await?;
+                let both = leg.with_script(lane(from), &park, &SCRIPTS.fill, &keys, &arguments);
+                // Most values are small, and have no room for it.
+                let ((), filled) = Box::pin(both).await?;
                 filled
             };
             match filled {
@@ -264,12 +277,12 @@ impl RemoteStore for RedisStore {
         life: Duration,
     ) -> BoxFuture<'a, Result<Claimed, Error>> {
         Box::pin(async move {
-            let life = millis(life).to_string();
+            let life = Digits::from(millis(life));
             let range = Range::from(Expect::Serial(serial));
             let arguments = [
                 range.from.as_bytes(),
                 range.to.as_bytes(),
-                &range.bytes,
+                range.bytes(),
                 claim,
                 life.as_bytes(),
             ];
@@ -304,7 +317,7 @@ impl RemoteStore for RedisStore {
         };
         let (leg, claim) = (self.routes.of(&mark), claim.to_vec());
         start(Some(&self.runtime), async move {
-            let pause = millis(pause).to_string();
+            let pause = Digits::from(millis(pause));
             let script = &SCRIPTS.renew;
             let arguments = [&claim, pause.as_bytes()];
             let paused = match leg {
@@ -342,6 +355,13 @@ impl RemoteStore for RedisStore {
     }
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<u64, Error>> {
+        if let [key] = keys {
+            return Box::pin(async move {
+                let mut unlink = cmd("UNLINK");
+                unlink.arg(key);
+                self.routes.of(key)?.query(Lane::Removals, &unlink).await
+            });
+        }
         Box::pin(self.remove_several(keys))
     }
 

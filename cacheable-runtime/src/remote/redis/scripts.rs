@@ -5,7 +5,7 @@ use std::time::Duration;
 use once_cell::sync::Lazy;
 
 use super::super::{Expect, LEASE, Numbers, SERIAL, TAG_LIFE, marker_ends};
-use crate::conn::Lua;
+use crate::conn::{Digits, Lua};
 use crate::error::{Error, ErrorKind};
 
 pub(super) struct Scripts {
@@ -63,23 +63,40 @@ pub(super) fn millis(life: Duration) -> u64 {
 }
 
 /// Which bytes to look at, as `GETRANGE` counts, and what they have to be.
-pub(super) struct Range {
-    pub(super) from: String,
-    pub(super) to: String,
-    pub(super) bytes: Vec<u8>,
+pub(super) struct Range<'a> {
+    pub(super) from: Digits,
+    pub(super) to: Digits,
+    wanted: Wanted<'a>,
 }
 
-impl From<Expect<'_>> for Range {
-    fn from(expected: Expect<'_>) -> Self {
-        let (from, to, bytes) = match expected {
-            Expect::Lease(lease) => (0, LEASE, lease.to_vec()),
-            Expect::Serial(serial) => (SERIAL.start, SERIAL.end, serial.to_le_bytes().to_vec()),
-            Expect::Bytes(bytes) => (0, bytes.len().max(1), bytes.to_vec()),
+enum Wanted<'a> {
+    Bytes(&'a [u8]),
+    Serial([u8; 8]),
+}
+
+impl Range<'_> {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.wanted {
+            Wanted::Bytes(bytes) => bytes,
+            Wanted::Serial(bytes) => bytes,
+        }
+    }
+}
+
+impl<'a> From<Expect<'a>> for Range<'a> {
+    fn from(expected: Expect<'a>) -> Self {
+        let (from, to, wanted) = match expected {
+            Expect::Lease(lease) => (0, LEASE, Wanted::Bytes(lease)),
+            Expect::Serial(serial) => {
+                let bytes = serial.to_le_bytes();
+                (SERIAL.start, SERIAL.end, Wanted::Serial(bytes))
+            }
+            Expect::Bytes(bytes) => (0, bytes.len().max(1), Wanted::Bytes(bytes)),
         };
         Self {
-            from: from.to_string(),
-            to: (to - 1).to_string(),
-            bytes,
+            from: (from as u64).into(),
+            to: (to as u64 - 1).into(),
+            wanted,
         }
     }
 }

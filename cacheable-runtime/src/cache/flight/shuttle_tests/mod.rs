@@ -134,7 +134,7 @@ fn a_leader_that_is_given_up() {
             spawn(&sky, Sky::check),
             spawn(&sky, Sky::call_and_go),
             spawn(&sky, Sky::lose_patience),
-            spawn(&sky, |sky| sky.flights.disperse(|_| true)),
+            spawn(&sky, |sky| sky.flights.disperse(Among::All, |_| true)),
         ]);
         sky.check_the_rest();
     });
@@ -145,12 +145,12 @@ fn a_leader_that_is_given_up() {
 fn bodies_that_call_each_other() {
     fn body(flights: &Arc<Flights>, own: &str, other: &str) {
         let (own, other) = (Arc::from(own), Arc::from(other));
-        let Boarded::Lead(leader) = block_on(flights.board(1, &own, false, 0, || {})) else {
+        let Boarded::Lead(leader) = block_on(flights.board(1, &own, SAME, false, 0, || {})) else {
             // Called by the other body just now.
             return;
         };
         leader.loading();
-        let mut called = pin!(flights.board(1, &other, false, 0, || {}));
+        let mut called = pin!(flights.board(1, &other, SAME, false, 0, || {}));
         let boarded = block_on(poll_fn(|context| {
             let _inside = leader.enter();
             called.as_mut().poll(context)
@@ -169,7 +169,7 @@ fn bodies_that_call_each_other() {
             thread::spawn(move || body(&flights, own, other))
         });
         join(callers);
-        assert!(lock(&flights.by_key).is_empty());
+        assert!(flights.table.is_empty());
     });
 }
 
@@ -179,7 +179,7 @@ fn control_who_looks_before_listening_waits_for_ever() {
     explore_in_vain("deadlock", || {
         let flights = Arc::new(Flights::new(Duration::from_secs(10), |_, _| {}));
         let leader = flights
-            .lead(1, &Arc::from("k"), false)
+            .lead(1, &Arc::from("k"), SAME, false)
             .expect("nobody leads");
         let flight = Arc::clone(&leader.flight);
         let waiter = thread::spawn(move || {

@@ -93,13 +93,13 @@ impl Sky {
 
     async fn board(&self) -> Boarded {
         if self.without == Without::OneLock {
-            let key = self.flights.keys.of(1, &self.key);
-            if !lock(&self.flights.by_key).contains_key(&key) {
-                let mut by_key = lock(&self.flights.by_key);
+            let key = FlightKey::new(1, &self.key, SAME);
+            if !self.flights.table.lock(SAME).contains_key(&key) {
+                let mut by_key = self.flights.table.lock(SAME);
                 return Boarded::Lead(self.flights.open(&mut by_key, key, true));
             }
         }
-        self.flights.board(1, &self.key, true, 0, || {}).await
+        self.flights.board(1, &self.key, SAME, true, 0, || {}).await
     }
 
     /// A call that begins now, which must not get what was old by then.
@@ -187,7 +187,7 @@ impl Sky {
     }
 
     fn acquire(&self, leader: &mut Leader) {
-        let lease = Lease::from(unique().to_le_bytes());
+        let lease = Lease::from(distinct().to_le_bytes());
         leader.lease = Some(Lease::clone(&lease));
         *lock(&self.store) = Slot::Lease(lease);
     }
@@ -231,14 +231,14 @@ impl Sky {
         self.source.store(2, Ordering::SeqCst);
         match removal {
             Removal::Key => {
-                self.flights.disperse(|_| true);
+                self.flights.disperse(Among::All, |_| true);
                 *lock(&self.store) = Slot::Empty;
                 match self.without {
                     Without::DisperseAfter => {}
-                    Without::Offers => self
-                        .flights
-                        .disperse_if(|flight| !matches!(lock(&flight.state).phase, Phase::Loading)),
-                    _ => self.flights.doubt_lookups(|_| true),
+                    Without::Offers => self.flights.disperse_if(Among::All, |flight| {
+                        !matches!(lock(&flight.state).phase, Phase::Loading)
+                    }),
+                    _ => self.flights.doubt_lookups(Among::All, |_| true),
                 }
             }
             Removal::Tag => {
@@ -258,7 +258,7 @@ impl Sky {
 
     /// A caller whose patience with the leader is at its end.
     pub(super) fn lose_patience(&self) {
-        let flight = lock(&self.flights.by_key).values().next().cloned();
+        let flight = self.flights.table.lock(SAME).values().next().cloned();
         if let Some(flight) = flight {
             self.flights.give_up(&flight);
         }
@@ -266,10 +266,7 @@ impl Sky {
 
     /// When all have gone, nothing of them is left.
     pub(super) fn check_the_rest(&self) {
-        assert!(
-            lock(&self.flights.by_key).is_empty(),
-            "a flight without callers"
-        );
+        assert!(self.flights.table.is_empty(), "a flight without callers");
         let left = matches!(&*lock(&self.store), Slot::Lease(_));
         assert!(!left, "a lease that nobody fills");
     }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisResult, cmd};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -142,8 +142,10 @@ fn burst(connection: &Connection, tasks: usize) -> JoinSet<()> {
     burst
 }
 
+/// `at_once`: what does not wait for others.
 async fn writes_of_a_burst<S>(
     stream: impl FnOnce(Counted<DuplexStream>, Arc<AtomicUsize>) -> S,
+    at_once: bool,
 ) -> usize
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -155,11 +157,29 @@ where
         writes: Arc::clone(&writes),
     };
     let connection = over(|under_way| stream(counted, under_way)).await;
-    let under_way = Arc::clone(&connection.line.under_way);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let sending = Arc::clone(&sent);
     // From within the worker, which then has all of them before it runs any.
-    let callers = tokio::spawn(async move { burst(&connection, BURST).join_all().await });
+    let callers = tokio::spawn(async move {
+        let mut burst = JoinSet::new();
+        for number in 0..BURST {
+            let (connection, sending) = (connection.clone(), Arc::clone(&sending));
+            burst.spawn(async move {
+                let mut get = cmd("GET");
+                get.arg(number);
+                sending.fetch_add(1, Ordering::Relaxed);
+                let answer: RedisResult<Vec<u8>> = if at_once {
+                    connection.ask_at_once(&get).await
+                } else {
+                    connection.ask(&get).await
+                };
+                assert_eq!(answer.unwrap(), number.to_string().as_bytes());
+            });
+        }
+        burst.join_all().await
+    });
     // Nobody reads before, who would be one more that runs next.
-    while under_way.load(Ordering::Relaxed) < BURST {
+    while sent.load(Ordering::Relaxed) < BURST {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let serves = Peer::new(far).serve();
@@ -171,11 +191,13 @@ where
 /// One worker, so that who runs next is settled; of the flavour in which the
 /// task that was woken last is the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_many_tasks_send_leaves_together_and_without_the_turn_one_by_one() {
-    let gathered = writes_of_a_burst(Gather::new).await;
-    let at_once = writes_of_a_burst(|stream, _| stream).await;
-    assert!(at_once > BURST / 2, "{at_once} writes");
+async fn what_many_tasks_send_leaves_together_unless_it_is_to_leave_at_once() {
+    let gathered = writes_of_a_burst(Gather::new, false).await;
+    let one_by_one = writes_of_a_burst(|stream, _| stream, false).await;
+    let at_once = writes_of_a_burst(Gather::new, true).await;
+    assert!(one_by_one > BURST / 2, "{one_by_one} writes");
     assert!(gathered < BURST / 5, "{gathered} writes");
+    assert!(at_once > BURST / 2, "{at_once} writes");
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,8 +18,16 @@ impl Scene {
     }
 
     fn ask(&self, key: &str) -> tokio::task::JoinHandle<RedisResult<Bytes>> {
+        self.ask_until(key, None)
+    }
+
+    fn ask_until(
+        &self,
+        key: &str,
+        until: Option<Instant>,
+    ) -> tokio::task::JoinHandle<RedisResult<Bytes>> {
         let (reads, key) = (Arc::clone(&self.reads), key.to_owned());
-        tokio::spawn(async move { reads.get(&key).await })
+        tokio::spawn(async move { reads.get(&key, until).await })
     }
 
     fn ask_for(&self, keys: usize) -> Vec<tokio::task::JoinHandle<RedisResult<Bytes>>> {
@@ -166,6 +174,54 @@ async fn who_goes_away_takes_no_answer_of_others_along() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_waited_long_enough_is_given_up_and_the_others_are_not() {
+    let mut scene = Scene::new().await;
+    let alone = scene.busy().await;
+    let now = Instant::now();
+    let in_ms = |ms| Some(now + Duration::from_millis(ms));
+    let patient = scene.ask("patient");
+    let calls = [100, 200, 300].map(|ms| scene.ask_until(&ms.to_string(), in_ms(ms)));
+    let command = scene.next().await;
+    assert_eq!(command, ["MGET", "patient", "100", "200", "300"]);
+    // Behind it, and answered before it would be given up.
+    let late = scene.ask_until("late", in_ms(400));
+    assert_eq!(scene.next().await, ["MGET", "late"]);
+    let [first, second, third] = calls;
+    for given_up in [first, second] {
+        assert!(got(given_up).await.unwrap_err().is_timeout());
+    }
+    let waited = tokio::time::Instant::now() - tokio::time::Instant::from_std(now);
+    assert!(waited < Duration::from_millis(300), "{waited:?}");
+    scene.say("$1\r\nx").await;
+    scene.answer(&command).await;
+    got(alone).await.unwrap();
+    for (key, call) in [("patient", patient), ("300", third)] {
+        assert_eq!(got(call).await.unwrap().unwrap(), key.as_bytes());
+    }
+    scene.answer(&["MGET".into(), "late".into()]).await;
+    assert_eq!(got(late).await.unwrap().unwrap(), b"late");
+    // And one that is alone.
+    let until = Some(Instant::now());
+    let alone = scene.ask_until("alone", until);
+    assert!(got(alone).await.unwrap_err().is_timeout());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_sent_is_given_up_in_time() {
+    let mut scene = Scene::new().await;
+    let alone = scene.busy().await;
+    // More than all the batches that may be under way take, and no answer.
+    let until = Some(Instant::now() + Duration::from_millis(100));
+    let calls: Vec<_> = (0..6 * LARGEST)
+        .map(|key| scene.ask_until(&key.to_string(), until))
+        .collect();
+    for call in calls {
+        assert!(got(call).await.unwrap_err().is_timeout());
+    }
+    drop(alone);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_goes_leaves_nobody_waiting_who_was_sent_or_not() {
     let mut scene = Scene::new().await;
     let alone = scene.busy().await;
@@ -181,7 +237,7 @@ async fn a_server_that_goes_leaves_nobody_waiting_who_was_sent_or_not() {
         assert!(got(call).await.is_err());
     }
     // Nothing is left of it that would hold up the next one.
-    let next = timeout(STUCK, reads.get("next")).await;
+    let next = timeout(STUCK, reads.get("next", None)).await;
     assert!(next.expect("it ends").is_err());
 }
 
@@ -198,13 +254,13 @@ fn a_runtime_that_ends_leaves_nobody_waiting_elsewhere() {
         let mut calls = JoinSet::new();
         for key in 0..10 {
             let reads = Arc::clone(&reads);
-            calls.spawn(async move { reads.get(&key.to_string()).await });
+            calls.spawn(async move { reads.get(&key.to_string(), None).await });
         }
         tokio::task::yield_now().await;
         ends.shutdown_background();
         let answers = timeout(STUCK, calls.join_all()).await.expect("all end");
         assert!(answers.iter().all(Result::is_err));
-        let late = timeout(STUCK, reads.get("late")).await;
+        let late = timeout(STUCK, reads.get("late", None)).await;
         assert!(late.expect("it ends").is_err());
     });
     drop(scene);
@@ -221,7 +277,10 @@ async fn nobody_is_forgotten_between_two_batches() {
         tasks.spawn(async move {
             for turn in 0..200 {
                 let key = format!("{task}:{turn}");
-                assert_eq!(reads.get(&key).await.unwrap().unwrap(), key.as_bytes());
+                assert_eq!(
+                    reads.get(&key, None).await.unwrap().unwrap(),
+                    key.as_bytes()
+                );
                 if (task + turn) % 3 == 0 {
                     tokio::task::yield_now().await;
                 }
