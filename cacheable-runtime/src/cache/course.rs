@@ -265,7 +265,7 @@ fn end<S: CachedShape>(
             let kept = Arc::new(kept);
             let shared = Arc::clone(&kept);
             let share = move || Some(S::share(&shared) as Shared);
-            return Ok((Box::pin(load.finish(end, Box::new(share))), Some(kept)));
+            return Ok((load.finish(end, Box::new(share)), Some(kept)));
         }
         Some(Divided::Absent) => return Ok((rest(load, End::Absent), None)),
         Some(Divided::Failed(failed)) => Some(failed),
@@ -282,7 +282,7 @@ fn end<S: CachedShape>(
 
 /// Without a value of its own.
 fn rest(load: Box<Load>, end: End) -> BoxFuture<'static, Option<Landing>> {
-    Box::pin(load.finish(end, Box::new(|| None)))
+    load.finish(end, Box::new(|| None))
 }
 
 fn put_together<S: CachedShape>(

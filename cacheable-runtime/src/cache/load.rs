@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::local::{Local, Ticket};
 use crate::observe::Outcome;
 use crate::remote::{Expect, Origin};
+use crate::sync::BoxFuture;
 
 /// The right, and the duty, to run the body.
 pub(crate) struct Load {
@@ -49,6 +50,9 @@ pub(crate) struct Load {
 /// A pointer, so that all that comes after a body is compiled once, and not for
 /// each annotated method.
 pub(super) type Share<'a> = &'a (dyn Fn() -> Landing + Sync);
+
+/// The same, kept until the load is over.
+pub(super) type Sharing = Box<dyn Fn() -> Landing + Send + Sync>;
 
 /// What has come of a load.
 pub(super) enum End {
@@ -209,24 +213,39 @@ impl Load {
 
     /// Keeps what there is to keep. What the caller gets instead of its own
     /// value, if it has none.
-    pub(super) async fn finish(
+    ///
+    /// Each way has a future of its own: that of them all would have room for what
+    /// is seldom gone through.
+    pub(super) fn finish(
         mut self: Box<Self>,
         end: End,
-        share: Box<dyn Fn() -> Landing + Send + Sync>,
-    ) -> Option<Landing> {
+        share: Sharing,
+    ) -> BoxFuture<'static, Option<Landing>> {
         // Its timers have nothing to wait for.
         self.drive = None;
-        // What is seldom gone through is behind a pointer: the future of each
-        // load would have room for it.
+        let share = match end {
+            End::Absent => Box::new(|| None),
+            End::Value(_) | End::FallBack => share,
+        };
         match self.next(end) {
-            Next::Store(sealed) => {
-                if let Some(load) = self.replace(sealed, &*share).await {
-                    load.share(&*share).await;
-                }
-            }
-            Next::Share => self.share(&*share).await,
-            Next::Remove(tags) => Box::pin(self.unkept(tags, &*share)).await,
-            Next::FallBack => return Some(Box::pin(self.fall_back()).await),
+            Next::Store(sealed) => Box::pin(self.store(sealed, share)),
+            Next::Share => Box::pin(async move {
+                self.share(&*share).await;
+                None
+            }),
+            Next::Remove(tags) => Box::pin(async move {
+                self.unkept(tags, &*share).await;
+                None
+            }),
+            Next::FallBack => Box::pin(async move { Some(self.fall_back().await) }),
+        }
+    }
+
+    /// Puts the value in the place of the lease and shares it with those who
+    /// wait, unless an invalidation came.
+    async fn store(self: Box<Self>, sealed: Sealed, share: Sharing) -> Option<Landing> {
+        if let Some(load) = self.replace(sealed, &*share).await {
+            load.share(&*share).await;
         }
         None
     }
