@@ -140,6 +140,13 @@ fn all(results: &Results<'_>, bounds: &Bounds) -> Vec<Budget> {
     let faster = |path, rival, figure| results.share((path, ARC, rival), figure, AtMost(1.0));
     let (id_1, id_64) = ("hit/embedded/u64/1", "hit/embedded/u64/64");
     let (name_1, name_64) = ("hit/embedded/str/1", "hit/embedded/str/64");
+    let at_level_2 = |path: &str| {
+        let check = |tasks| {
+            let path = format!("{path}/{tasks}");
+            results.check((&path, "#[cacheable], Arc, u64", OPS), AtLeast(2.0), ratio)
+        };
+        ["64", "1024"].map(check).into()
+    };
     let outage = |contender, figure, limit, written| {
         results.check(("outage", contender, figure), limit, written)
     };
@@ -183,22 +190,12 @@ fn all(results: &Results<'_>, bounds: &Bounds) -> Vec<Budget> {
         budget(
             "level-2 hit, 100 B, 64 and 1 024 tasks",
             "≥ 2 × operations of raw `redis`",
-            ["64", "1024"]
-                .map(|tasks| {
-                    let path = format!("hit/redis/100B/{tasks}");
-                    results.check((&path, "#[cacheable], Arc, u64", OPS), AtLeast(2.0), ratio)
-                })
-                .into(),
+            at_level_2("hit/redis/100B"),
         ),
         budget(
             "same, on one worker thread",
             "as much",
-            ["64", "1024"]
-                .map(|tasks| {
-                    let path = format!("hit/redis/100B-one-worker/{tasks}");
-                    results.check((&path, "#[cacheable], Arc, u64", OPS), AtLeast(2.0), ratio)
-                })
-                .into(),
+            at_level_2("hit/redis/100B-one-worker"),
         ),
         budget(
             "same, 1 task",

@@ -6,7 +6,8 @@
 //! there were as many as calls. The server follows the keys of an `MGET` as it
 //! follows that of a `GET`, and its answer has the same place in the order of
 //! the wire. Whoever asks has taken its ticket before, so it does not matter
-//! how late the question leaves.
+//! how late the question leaves. A batch has one timer for all who wait for it,
+//! and gives each of them up when its own time is over.
 
 use std::collections::VecDeque;
 use std::future::Future;
