@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cacheable_runtime::{Builder, Policy, Runtime};
+use tracing::Instrument as _;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -26,15 +27,16 @@ impl Write for Lines {
     }
 }
 
-/// The spans of one load and two hits, in the order in which they end.
-async fn spans(builder: Builder) -> Vec<String> {
+/// The spans of one load and two hits, in the order in which they end, up to a
+/// level. The caller has a span, too, with a field that ours have.
+async fn spans(builder: Builder, level: LevelFilter) -> Vec<String> {
     let _alone = ALONE.lock().await;
     let cache = builder.build().await.unwrap().cache();
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_writer(move || writer.clone())
-        .with_max_level(LevelFilter::DEBUG)
+        .with_max_level(level)
         .with_span_events(FmtSpan::CLOSE)
         .with_ansi(false)
         .without_time()
@@ -43,32 +45,47 @@ async fn spans(builder: Builder) -> Vec<String> {
     for _ in 0..3 {
         let policy = Policy::new(Duration::from_secs(60));
         let load = async || Ok::<_, ()>(6);
-        assert_eq!(cache.get_or_load("six", policy, load).await, Ok(6));
+        let caller = tracing::info_span!("cacheable.caller", outcome = tracing::field::Empty);
+        let call = cache.get_or_load("six", policy, load).instrument(caller);
+        assert_eq!(call.await, Ok(6));
     }
     drop(taking);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let spans = text.lines().filter_map(|line| {
         let (_, rest) = line.split_once("cacheable.")?;
-        Some(rest.split_once('}').unwrap().0.to_owned())
+        // Ours stand behind the caller's, after a colon.
+        let rest = rest.strip_prefix("caller:cacheable.").unwrap_or(rest);
+        let end = rest.find(['}', ':']).unwrap();
+        Some(rest[..end].to_owned())
     });
     spans.collect()
 }
 
 #[tokio::test]
 async fn a_load_is_a_look_and_a_body_and_a_local_hit_is_neither() {
-    let seen = spans(Runtime::builder()).await;
+    let seen = spans(Runtime::builder(), LevelFilter::DEBUG).await;
     assert_eq!(
         seen,
-        ["find{method=\"cache\"", "load{method=\"cache\""],
+        [
+            "find{method=\"cache\"",
+            "load{method=\"cache\"",
+            "caller",
+            "caller",
+            "caller"
+        ],
         "no key and no argument is in a span"
     );
 }
 
 #[tokio::test]
 async fn a_look_says_what_it_found() {
-    let seen = spans(Runtime::builder().local_capacity(0)).await;
-    assert_eq!(
-        seen[2..],
-        ["find{method=\"cache\" outcome=\"hit_remote\""; 2]
-    );
+    let seen = spans(Runtime::builder().local_capacity(0), LevelFilter::DEBUG).await;
+    let hit = ["find{method=\"cache\" outcome=\"hit_remote\"", "caller"];
+    assert_eq!(seen[3..], [hit, hit].concat());
+}
+
+#[tokio::test]
+async fn a_span_of_the_caller_is_left_alone_where_ours_is_not_wanted() {
+    let seen = spans(Runtime::builder().local_capacity(0), LevelFilter::INFO).await;
+    assert_eq!(seen, ["caller"; 3]);
 }

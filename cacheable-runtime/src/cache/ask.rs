@@ -13,7 +13,7 @@ use super::patience::Patience;
 use super::read::MAX_DISPERSALS;
 use super::refresh::{Bid, Claim};
 use crate::error::{Error, ErrorKind};
-use crate::local::{KeyHash, Marker, Ticket};
+use crate::local::{Marker, Ticket};
 use crate::observe::Outcome;
 use crate::remote::Expect;
 
@@ -21,24 +21,19 @@ impl Cached {
     /// What the store has. Most calls find a value that is just to be answered
     /// with; what is seldom gone through is behind a pointer, or the future of
     /// each of them would have room for it.
-    pub(super) async fn ask(
-        &self,
-        value: &ValueType,
-        leader: &mut Leader,
-        hash: KeyHash,
-    ) -> Result<Asked, Error> {
+    pub(super) async fn ask(&self, value: &ValueType, leader: &mut Leader) -> Result<Asked, Error> {
         let engine = &self.engine;
         let tagged = (!self.tags.is_empty()).then(|| self.markers(&self.tags));
         let markers = tagged.as_ref().unwrap_or(self.prefix());
         // Before the question, so that what overtakes the answer is seen.
-        let ticket = engine.local().ticket_of(hash);
+        let ticket = engine.local().ticket(self.hash);
         // After the ticket, which a removal that comes to wait from here on
         // makes void.
         if engine.repair().covers(&self.key) {
             return Ok(Asked::Undelivered);
         }
         // Who goes on under a lease that was left to it does not ask for one.
-        let emptied = engine.emptied().take(hash) && leader.lease.is_none();
+        let emptied = engine.emptied().take(self.hash) && leader.lease.is_none();
         let found = if emptied {
             Present::Nothing
         } else if engine.knows(markers) {
@@ -76,7 +71,7 @@ impl Cached {
                 first
             } else {
                 // In this order, as above.
-                let ticket = engine.local().ticket(&self.key);
+                let ticket = engine.local().ticket(self.hash);
                 if engine.repair().covers(&self.key) {
                     return Ok(Asked::Undelivered);
                 }

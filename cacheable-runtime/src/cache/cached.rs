@@ -17,7 +17,7 @@ use super::{Busy, Engine, tags};
 use crate::codec::envelope::{self, Header};
 use crate::codec::{self, CodecId, EncodeError};
 use crate::error::{Error, ErrorKind};
-use crate::local::{Entry, Marker, Question, Ticket, Times};
+use crate::local::{Entry, KeyHash, Marker, Question, Ticket, Times};
 use crate::observe::Counters;
 use crate::policy::{self, Rules};
 use crate::remote::Numbers;
@@ -25,7 +25,7 @@ use crate::sync::{BoxFuture, random};
 
 /// Room for most values, in bytes, so that writing one does not grow a buffer
 /// step by step.
-const TYPICAL_PAYLOAD: usize = 256;
+const TYPICAL_PAYLOAD: usize = 512;
 
 /// One call that its cache was not able to answer at once.
 pub(crate) struct Cached {
@@ -37,6 +37,8 @@ pub(crate) struct Cached {
     pub(crate) identity: u64,
     /// With the namespace.
     pub(crate) key: Arc<str>,
+    /// Of the key.
+    pub(crate) hash: KeyHash,
     pub(crate) rules: Rules,
     /// The tags that are known before the value is.
     pub(crate) tags: Vec<String>,

@@ -81,21 +81,25 @@ impl Call {
         key: &dyn Fn(&mut KeyWriter),
     ) -> Self {
         match site.text(key) {
-            Ok(key) => Self::of(Cached {
-                known: Known::Site(site),
-                label: site.label(),
-                location: site.location(),
-                identity,
-                key: engine.full(key).into(),
-                rules: site.rules,
-                tags: Vec::new(),
-                local_key,
-                local,
-                budget: Budget::new(engine.settings().budget),
-                deadline: None,
-                again: Mutex::default(),
-                engine: engine.busy(),
-            }),
+            Ok(key) => {
+                let key = engine.full(key);
+                Self::of(Cached {
+                    known: Known::Site(site),
+                    label: site.label(),
+                    location: site.location(),
+                    identity,
+                    hash: engine.local().hash(key.as_bytes()),
+                    key: key.into(),
+                    rules: site.rules,
+                    tags: Vec::new(),
+                    local_key,
+                    local,
+                    budget: Budget::new(engine.settings().budget),
+                    deadline: None,
+                    again: Mutex::default(),
+                    engine: engine.busy(),
+                })
+            }
             Err(error) => {
                 refuse(engine, site, &error);
                 Self::direct()
@@ -361,7 +365,7 @@ pub(super) async fn look(mut call: Box<Cached>, value: &'static ValueType, tagge
         .filter(|_| Handle::try_current().is_ok())
         .and_then(|timeout| Instant::now().checked_add(timeout));
     match call.find_in_time(value, tagged).await {
-        Found::Landed(landing) => Ok(landing),
+        Found::Landed(_, landing) => Ok(landing),
         Found::Nothing(load) => Err(Todo::Load(load)),
         Found::Refresh(mut load, old) => {
             if let Some(again) = again {

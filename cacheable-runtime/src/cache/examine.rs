@@ -12,7 +12,7 @@ use crate::codec::envelope::{self, Header, Opened};
 use crate::error::Error;
 use crate::local::{Marker, Times};
 use crate::sync::random;
-use crate::time::Millis;
+use crate::time::{Millis, Moment};
 
 pub(super) enum Seen {
     Value(Readable),
@@ -89,7 +89,7 @@ impl Cached {
             }
         };
         let useless = NoValue::Useless(Some(header.serial));
-        let now = self.engine.clock().now();
+        let Moment { now, .. } = self.engine.clock().moment();
         if header.hard_expiry_ms <= now {
             return Err(useless);
         }

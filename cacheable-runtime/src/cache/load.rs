@@ -4,7 +4,7 @@ use std::future::Future as _;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
@@ -38,7 +38,8 @@ pub(crate) struct Load {
     pub(super) stamp: u64,
     /// How many removals of tags this process had made.
     pub(super) removals: u64,
-    pub(super) began: Instant,
+    /// How long the body took, once it is over.
+    took: Duration,
     /// What to answer with if it fails: the value that it refreshes.
     pub(super) old: Option<Landing>,
     drive: Option<Drive>,
@@ -115,9 +116,9 @@ impl Load {
         let engine = call.engine.clone();
         let local = engine.local();
         Box::new(Self {
-            ticket: local.ticket(&call.key),
+            ticket: local.ticket(call.hash),
             stamp: local.markers.counter(),
-            began: Instant::now(),
+            took: Duration::ZERO,
             call,
             leader,
             claim,
@@ -159,7 +160,8 @@ impl Load {
             Some(_) => Outcome::Miss.note(),
             None => Outcome::Bypass.note(),
         }
-        call.counters().took(self.began.elapsed());
+        self.took = drive.began.elapsed();
+        call.counters().took(self.took);
         if !in_time {
             call.counters().load_timed_out();
         }
@@ -169,13 +171,13 @@ impl Load {
     fn begin(&mut self) {
         let call = &self.call;
         call.counters().loaded();
-        self.began = Instant::now();
         let leader = self.leader.as_ref();
         let lease = leader.and_then(|leader| leader.lease.clone());
         let claim = self.claim.as_ref().map(|claim| claim.token.clone());
         let held = claim.map(Held::Claim).or(lease.map(Held::Lease));
         let alarm = |at: Instant| Box::pin(tokio::time::sleep_until(at.into()));
         self.drive = Some(Drive {
+            began: Instant::now(),
             pulse: Pulse::new(held.filter(|_| call.engine.settings().renews)),
             alarm: call.deadline.map(alarm),
             span: tracing::debug_span!("cacheable.load", method = call.label),
@@ -288,7 +290,7 @@ impl Load {
             encoded,
             Fill {
                 absent,
-                took: self.began.elapsed(),
+                took: self.took,
                 stamp: self.stamp,
                 tags: &tags,
             },
@@ -359,7 +361,7 @@ impl Load {
         };
         // From here on the server tells of changes, and a removal that it does
         // not tell of has bumped the epoch.
-        let ticket = call.engine.local().ticket(&call.key);
+        let ticket = call.engine.local().ticket(call.hash);
         self.ticket = ticket;
         let remote = call.engine.remote();
         let filled = remote.fill(&call.key, expected, bytes, life, Origin::Load);
@@ -372,7 +374,7 @@ impl Load {
                     // A tag of the new value may not be known yet. What is
                     // there instead is the old value, which is over.
                     if self.claim.is_some() && !call.is_kept_here(header.serial) {
-                        call.engine.local().forget(call.key.as_bytes());
+                        call.engine.local().forget_hashed(call.hash);
                     }
                 }
                 Some(self)
@@ -469,6 +471,7 @@ impl Load {
 
 /// What goes along with a body that is being run.
 struct Drive {
+    began: Instant,
     pulse: Pulse,
     alarm: Option<Pin<Box<Sleep>>>,
     span: tracing::Span,

@@ -305,7 +305,7 @@ impl Engine {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&random().to_le_bytes());
         bytes[8..].copy_from_slice(&random().to_le_bytes());
-        lease_bytes(&Token(bytes)).into()
+        Arc::new(lease_bytes(&Token(bytes)))
     }
 
     /// How long a lease is placed for.

@@ -15,7 +15,8 @@ use super::flight::{Leader, Lease};
 /// the store by renewing what the load holds there.
 pub(crate) struct Pulse {
     held: Option<Held>,
-    lost: Arc<AtomicBool>,
+    /// Whether a renewal found it gone; there once one was sent.
+    lost: Option<Arc<AtomicBool>>,
     timer: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
@@ -31,7 +32,7 @@ impl Pulse {
     pub(crate) fn new(held: Option<Held>) -> Self {
         Self {
             held,
-            lost: Arc::default(),
+            lost: None,
             timer: None,
         }
     }
@@ -69,14 +70,15 @@ impl Pulse {
         self.renew(call);
     }
 
-    fn renew(&self, call: &Cached) {
+    fn renew(&mut self, call: &Cached) {
         let Some(held) = self.held.clone() else {
             return;
         };
-        if self.lost.load(Ordering::Relaxed) {
+        let lost = self.lost.get_or_insert_default();
+        if lost.load(Ordering::Relaxed) {
             return;
         }
-        let (engine, lost) = (call.engine.clone(), Arc::clone(&self.lost));
+        let (engine, lost) = (call.engine.clone(), Arc::clone(lost));
         let key = Arc::clone(&call.key);
         tokio::spawn(async move {
             let (remote, life) = (engine.remote(), engine.settings().lease);

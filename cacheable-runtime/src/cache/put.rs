@@ -52,6 +52,7 @@ impl Put {
         let named = key.text.and_then(|text| Ok((text, key.tags?)));
         match named {
             Ok((text, tags)) => {
+                let name = engine.full(text);
                 let call = Box::new(Cached {
                     known: Known::Own {
                         counters,
@@ -60,7 +61,8 @@ impl Put {
                     label: self.label,
                     location: self.location,
                     identity: key.identity,
-                    key: engine.full(text).into(),
+                    hash: engine.local().hash(name.as_bytes()),
+                    key: name.into(),
                     again: std::sync::Mutex::default(),
                     engine: engine.busy(),
                     rules,
@@ -182,10 +184,9 @@ impl Seized {
         let call = &seized.call;
         let engine = &call.engine;
         let covers = |key: &str| key == &*call.key;
-        let hash = engine.local().hash(call.key.as_bytes());
-        let among = Among::Keys(&[hash]);
+        let among = Among::Keys(std::slice::from_ref(&call.hash));
         engine.flights().disperse(among, covers);
-        engine.local().forget_hashed(hash);
+        engine.local().forget_hashed(call.hash);
         let life = engine.lease_life();
         let markers = call.markers(&call.tags);
         let placed = engine.remote().seize(&call.key, &lease, life);
@@ -196,7 +197,7 @@ impl Seized {
             call.remote_failed("read", &error);
         }
         seized.stamp = engine.local().markers.counter();
-        engine.local().forget_hashed(hash);
+        engine.local().forget_hashed(call.hash);
         engine.flights().disperse_lookups(among, covers);
         if let Err(error) = placed {
             engine.remote().abandon(&call.key, &lease, Origin::Put);
@@ -266,15 +267,15 @@ impl Seized {
         let expected = Expect::Lease(lease);
         let filled = remote.fill(&call.key, expected, sealed.bytes, sealed.life, Origin::Put);
         let filled = call.spend(filled).await;
-        call.engine.local().forget(call.key.as_bytes());
+        call.engine.local().forget_hashed(call.hash);
         match filled {
             Ok(true) => {
                 self.lease = None;
                 self.call.counters().invalidated();
-                let (key, engine) = (&self.call.key, &self.call.engine);
-                let hash = engine.local().hash(key.as_bytes());
-                let covers = |covered: &str| *covered == **key;
-                engine.flights().disperse(Among::Keys(&[hash]), covers);
+                let call = &self.call;
+                let covers = |covered: &str| *covered == *call.key;
+                let among = Among::Keys(std::slice::from_ref(&call.hash));
+                call.engine.flights().disperse(among, covers);
                 true
             }
             Ok(false) => {

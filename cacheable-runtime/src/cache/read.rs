@@ -17,7 +17,7 @@ use crate::sync::random;
 
 /// What a call finds.
 pub(crate) enum Found {
-    Landed(Landing),
+    Landed(Outcome, Landing),
     /// Something to answer with, and the duty to refresh it.
     Refresh(Box<Load>, Landing),
     /// Nothing is known: the body has to run.
@@ -51,15 +51,20 @@ impl Cached {
         }
         let (deadline, counters) = (self.deadline, Arc::clone(self.counters()));
         // It is large, and stays where it is.
-        let found = Box::pin(self.find(value, tagged).instrument(span));
-        let Some(deadline) = deadline else {
-            return found.await;
+        let found = Box::pin(self.find(value, tagged).instrument(span.clone()));
+        let found = match deadline {
+            None => found.await,
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), found)
+                .await
+                .unwrap_or_else(|_| {
+                    counters.load_timed_out();
+                    Found::Late
+                }),
         };
-        let found = tokio::time::timeout_at(deadline.into(), found);
-        found.await.unwrap_or_else(|_| {
-            counters.load_timed_out();
-            Found::Late
-        })
+        if let Found::Landed(outcome, _) = &found {
+            span.record("outcome", outcome.name());
+        }
+        found
     }
 
     /// Answers from level 1, joins the flight of this key, or leads it to the
@@ -79,13 +84,12 @@ impl Cached {
                 Err(call) => call,
             };
         }
-        let hash = self.engine.local().hash(self.key.as_bytes());
         for _ in 0..MAX_DISPERSALS {
             let flights = self.engine.flights();
-            let now = self.engine.clock().now();
+            let now = self.engine.clock().moment().now;
             let tagged = tagged || !self.tags.is_empty();
             let boarded = flights
-                .board(self.identity, &self.key, hash, tagged, now, || {
+                .board(self.identity, &self.key, self.hash, tagged, now, || {
                     self.counters().waited();
                 })
                 .await;
@@ -103,7 +107,7 @@ impl Cached {
                 Boarded::Dispersed => continue,
                 Boarded::RunThrough => break,
             };
-            match self.ask(value, &mut leader, hash).await {
+            match self.ask(value, &mut leader).await {
                 Ok(Asked::Landed(outcome, landing, standing)) => {
                     // Nobody joins from here on. Whoever has joined after a
                     // change was told, or made, must not get what was before.
@@ -175,8 +179,7 @@ impl Cached {
         if wants_refresh && entry.claim_refresh(now, REFRESH_PAUSE) {
             let flights = self.engine.flights();
             let tagged = !self.tags.is_empty() || !entry.markers.is_empty();
-            let hash = self.engine.local().hash(self.key.as_bytes());
-            if let Some(leader) = flights.lead(self.identity, &self.key, hash, tagged) {
+            if let Some(leader) = flights.lead(self.identity, &self.key, self.hash, tagged) {
                 match self.bid(entry.serial).await {
                     Bid::Won(claim) => {
                         count(&self);
@@ -211,6 +214,5 @@ impl Cached {
 
 fn landed(outcome: Outcome, landing: Landing) -> Found {
     outcome.note();
-    tracing::Span::current().record("outcome", outcome.name());
-    Found::Landed(landing)
+    Found::Landed(outcome, landing)
 }

@@ -240,13 +240,13 @@ fn read_tags(mut rest: &[u8], count: usize) -> Result<(Vec<Box<str>>, &[u8]), Op
 }
 
 /// What stands under a key while its holder loads the value.
-pub(crate) fn lease_bytes(token: &Token) -> Vec<u8> {
-    let mut out = Vec::with_capacity(LEASE);
-    out.extend_from_slice(&LEASE_MAGIC);
-    out.push(VERSION);
-    out.extend_from_slice(&token.0);
-    let sum = checksum(&[&out]);
-    out.extend_from_slice(&sum.to_le_bytes());
+pub(crate) fn lease_bytes(token: &Token) -> [u8; LEASE] {
+    let mut out = [0; LEASE];
+    let (body, sum) = out.split_at_mut(LEASE - CHECKSUM);
+    body[..3].copy_from_slice(&LEASE_MAGIC);
+    body[3] = VERSION;
+    body[4..].copy_from_slice(&token.0);
+    sum.copy_from_slice(&checksum(&[body]).to_le_bytes());
     out
 }
 

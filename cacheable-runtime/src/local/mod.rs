@@ -236,11 +236,7 @@ impl Local {
     }
 
     /// To be taken before the question whose answer is to be kept.
-    pub(crate) fn ticket(&self, key: &str) -> Ticket {
-        self.ticket_of(self.hash(key.as_bytes()))
-    }
-
-    pub(crate) fn ticket_of(&self, key: KeyHash) -> Ticket {
+    pub(crate) fn ticket(&self, key: KeyHash) -> Ticket {
         let stripe = self.stripe(key);
         Ticket {
             validity: Validity {
@@ -262,18 +258,19 @@ impl Local {
         let Some(entries) = &self.entries else {
             return;
         };
+        let Moment { now, .. } = self.clock.moment();
         match entry.mode() {
             Mode::Blind => return,
             Mode::Followed => {}
             Mode::Degraded => {
                 let life = u64::try_from(self.degraded_ttl.as_millis()).unwrap_or(u64::MAX);
-                entry.until = entry.until.min(self.clock.now().saturating_add(life));
+                entry.until = entry.until.min(now.saturating_add(life));
                 entry.settled = entry.settled.min(entry.until);
                 // The markers are out of reach; see `distrust`.
                 entry.markers = Arc::default();
             }
         }
-        if entry.until <= self.clock.now() {
+        if entry.until <= now {
             return;
         }
         let _fills = self.filling.read().unwrap_or_else(PoisonError::into_inner);

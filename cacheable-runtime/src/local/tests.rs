@@ -25,7 +25,7 @@ fn keep(local: &Local, marker: &Arc<Marker>) {
         ..Times::default()
     };
     let (key, tally) = (Arc::from(KEY), Counters::new("test", 0).tally(false));
-    let ticket = local.ticket(KEY);
+    let ticket = local.ticket(local.hash(KEY.as_bytes()));
     let mut entry = Entry::new(None, 8, key, times, u64::MAX, ticket, tally);
     entry.stamp = 1;
     entry.markers = Arc::new([Arc::clone(marker)]);

@@ -45,6 +45,14 @@ struct Entry {
 }
 
 impl Entry {
+    fn new(bytes: Arc<[u8]>, life: Duration, now: Millis) -> Self {
+        let life = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            bytes,
+            expires: now.saturating_add(life),
+        }
+    }
+
     fn is_live(&self, now: Millis) -> bool {
         now < self.expires
     }
@@ -95,20 +103,16 @@ impl MemoryStore {
     }
 
     fn entry(&self, bytes: impl Into<Arc<[u8]>>, life: Duration) -> Entry {
-        let life = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
-        Entry {
-            bytes: bytes.into(),
-            expires: self.clock.now().saturating_add(life),
-        }
+        Entry::new(bytes.into(), life, self.clock.now())
     }
 
     fn read(&self, key: &str) -> Option<Vec<u8>> {
         let entry = self.entries.get(key)?;
-        if entry.is_live(self.clock.now()) {
+        let now = self.clock.now();
+        if entry.is_live(now) {
             return Some(entry.bytes.to_vec());
         }
         // It may have been replaced since: only a dead one goes.
-        let now = self.clock.now();
         self.entries.remove_if(key, |entry| !entry.is_live(now));
         None
     }
@@ -118,11 +122,13 @@ impl MemoryStore {
     fn replace_if<T>(
         &self,
         key: &str,
-        new: Entry,
+        bytes: impl Into<Arc<[u8]>>,
+        life: Duration,
         accept: impl Fn(Option<&[u8]>) -> Result<(), T>,
     ) -> Result<(), T> {
         let _no_sweep = self.sweeping.read().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
+        let new = Entry::new(bytes.into(), life, now);
         let result = self.entries.entry(key, None, |_, entry| {
             let present = entry.is_live(now).then_some(&*entry.bytes);
             match accept(present) {
@@ -169,7 +175,7 @@ impl MemoryStore {
     /// Gives the bytes a new life, if they are there.
     fn prolong(&self, key: &str, bytes: &[u8], life: Duration) -> bool {
         let same = |present: Option<&[u8]>| (present == Some(bytes)).then_some(()).ok_or(());
-        self.replace_if(key, self.entry(bytes, life), same).is_ok()
+        self.replace_if(key, bytes, life, same).is_ok()
     }
 
     fn remove_live(&self, key: &str) -> bool {
@@ -241,7 +247,7 @@ impl RemoteStore for MemoryStore {
         over: Option<Expect<'a>>,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
         Box::pin(async move {
-            let placed = self.replace_if(key, self.entry(lease, life), |present| match present {
+            let placed = self.replace_if(key, lease, life, |present| match present {
                 Some(bytes) if !over.is_some_and(|over| over.is_met_by(bytes)) => {
                     Err(bytes.to_vec())
                 }
@@ -284,7 +290,7 @@ impl RemoteStore for MemoryStore {
         _: Origin,
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            let filled = self.replace_if(key, self.entry(value, life), |present| match present {
+            let filled = self.replace_if(key, value, life, |present| match present {
                 Some(present) if expected.is_met_by(present) => Ok(()),
                 _ => Err(()),
             });
@@ -317,7 +323,7 @@ impl RemoteStore for MemoryStore {
             return ready(Claimed::Changed);
         }
         let free = |present: Option<&[u8]>| present.map_or(Ok(()), |_| Err(()));
-        let claimed = self.replace_if(&mark(key), self.entry(claim, life), free);
+        let claimed = self.replace_if(&mark(key), claim, life, free);
         ready(claimed.map_or(Claimed::Taken, |()| Claimed::Yes))
     }
 

@@ -105,6 +105,7 @@ impl Cache {
             label: LABEL,
             location: Location::of_handle("Cache::set"),
             identity: 0,
+            hash: self.engine.local().hash(key.as_bytes()),
             key: key.into(),
             rules: Rules::new(ttl).jitter(0.0),
             tags: Vec::new(),

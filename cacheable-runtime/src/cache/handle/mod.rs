@@ -261,6 +261,7 @@ impl Cache {
             label: LABEL,
             location: Location::of_handle("Cache::get_or_load"),
             identity: 0,
+            hash: engine.local().hash(key.as_bytes()),
             key: key.into(),
             rules: policy.rules,
             tags: policy.tags,

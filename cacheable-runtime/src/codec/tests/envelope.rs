@@ -236,7 +236,7 @@ proptest! {
 fn samples() -> [Vec<u8>; 2] {
     [
         seal(b"k", &header(), b"payload").unwrap(),
-        lease_bytes(&Token([7; 16])),
+        lease_bytes(&Token([7; 16])).to_vec(),
     ]
 }
 

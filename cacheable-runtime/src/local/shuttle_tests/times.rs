@@ -61,11 +61,11 @@ fn distrust_and_a_flush_make_tickets_void() {
     explore(|| {
         let local = local();
         local.lost();
-        let ticket = local.ticket(KEY);
+        let ticket = local.ticket(local.hash(KEY.as_bytes()));
         both(&local, Local::distrust, Local::distrust);
         assert!(!local.is_valid(&ticket), "distrust");
         local.connected(true);
-        let ticket = local.ticket(KEY);
+        let ticket = local.ticket(local.hash(KEY.as_bytes()));
         both(&local, Listener::all_changed, Listener::all_changed);
         assert!(!local.is_valid(&ticket), "a flush");
         assert!(local.follows());
@@ -77,7 +77,7 @@ fn distrust_and_a_flush_make_tickets_void() {
 fn who_waits_for_a_change_hears_of_it() {
     fn wait(local: &Arc<Local>) -> thread::JoinHandle<()> {
         let local = Arc::clone(local);
-        let ticket = local.ticket(KEY);
+        let ticket = local.ticket(local.hash(KEY.as_bytes()));
         thread::spawn(move || block_on(local.changed(&ticket)))
     }
     fn run(change: fn(&Local)) {
@@ -98,7 +98,7 @@ fn who_waits_for_a_change_hears_of_it() {
 fn control_who_looks_before_taking_the_seat_waits_for_ever() {
     explore_in_vain("deadlock", || {
         let local = local();
-        let ticket = local.ticket(KEY);
+        let ticket = local.ticket(local.hash(KEY.as_bytes()));
         let waiter = {
             let local = Arc::clone(&local);
             thread::spawn(move || {

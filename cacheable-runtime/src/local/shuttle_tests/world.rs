@@ -155,7 +155,7 @@ impl World {
             return version;
         }
         self.awaited.store(true, Ordering::SeqCst);
-        let ticket = self.local.ticket(KEY);
+        let ticket = self.local.ticket(self.local.hash(KEY.as_bytes()));
         let markers: Vec<_> = self
             .tagged
             .then(|| self.local.markers.of(MARKER))
@@ -225,7 +225,7 @@ impl World {
 
     /// Runs the body, and stores what it brings if the lease is still there.
     fn load(&self, lease: Option<u64>, markers: &[Arc<Marker>]) -> u64 {
-        let before = self.local.ticket(KEY);
+        let before = self.local.ticket(self.local.hash(KEY.as_bytes()));
         let mut stamp = self.local.markers.counter();
         let version = self.source.load(Ordering::SeqCst);
         if self.without == Without::StampBefore {
@@ -237,7 +237,7 @@ impl World {
             }
             return version;
         };
-        let ticket = self.local.ticket(KEY);
+        let ticket = self.local.ticket(self.local.hash(KEY.as_bytes()));
         let value = Slot::Value { version, stamp };
         let mut filled = false;
         let answer = self.ask(|server| {
@@ -254,15 +254,17 @@ impl World {
 
     fn keep(&self, version: u64, stamp: u64, mut ticket: Ticket, markers: &[Arc<Marker>]) {
         match self.without {
-            Without::TicketBefore => ticket = self.local.ticket(KEY),
+            Without::TicketBefore => ticket = self.local.ticket(self.local.hash(KEY.as_bytes())),
             Without::Tickets => {
                 // Between this and the look at the flag nothing can hide.
-                ticket = self.local.ticket(KEY);
+                ticket = self.local.ticket(self.local.hash(KEY.as_bytes()));
                 if !self.awaited.load(Ordering::SeqCst) {
                     return;
                 }
             }
-            Without::Sweeps => ticket.sweeps = self.local.ticket(KEY).sweeps,
+            Without::Sweeps => {
+                ticket.sweeps = self.local.ticket(self.local.hash(KEY.as_bytes())).sweeps
+            }
             _ => {}
         }
         let value: Shared = Arc::new(version);
