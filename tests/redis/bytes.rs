@@ -1,13 +1,16 @@
 //! Whatever lies under a key of ours: a miss, never a wrong value or an error.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cacheable_runtime::Policy;
 use cacheable_tests::{RedisServer, eventually};
 use fastrand::Rng;
 use redis::{Commands, Connection, CopyOptions};
+use tokio::task::JoinSet;
 
 use crate::service::{PATIENCE, Service, level_two};
+use crate::wire::calls;
 
 /// Puts `bytes` under the entry's key, and expects a load and then its value.
 async fn is_a_miss(service: &Service, connection: &mut Connection, bytes: &[u8]) {
@@ -126,6 +129,36 @@ async fn a_key_of_another_kind_hides_no_value() {
     assert_eq!(items, 1);
     service.write(1).await.unwrap();
     service.heals(1).await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_kind_is_a_miss_by_itself_among_many_that_are_asked_for_at_once() {
+    const MANY: u32 = 32;
+    let server = RedisServer::start();
+    let service = Service::on(&server).await;
+    let mut connection = server.connect();
+    let _: u64 = connection.rpush(Service::entry(0), "item").unwrap();
+    let mut values = Vec::new();
+    for id in 1..=MANY {
+        values.push(service.read(id).await.unwrap());
+    }
+    let before = calls(&server, "get");
+    let service = Arc::new(service);
+    let mut reads = JoinSet::new();
+    for id in 0..=MANY {
+        let service = Arc::clone(&service);
+        reads.spawn(async move { (id, service.read(id).await.unwrap()) });
+    }
+    let mut read = reads.join_all().await;
+    read.sort_unstable();
+    let alone = calls(&server, "get") - before;
+    assert!(alone < u64::from(MANY) / 2, "{alone} were asked for alone");
+    assert_eq!(read.remove(0).1, u64::from(MANY) + 1, "its body ran");
+    let expected = (1..=MANY).zip(values);
+    assert!(read.into_iter().eq(expected), "the others are answered");
+    assert_eq!(service.counts().remote_errors, 1);
+    let items: u64 = connection.llen(Service::entry(0)).unwrap();
+    assert_eq!(items, 1);
 }
 
 #[tokio::test]
