@@ -1,5 +1,6 @@
-//! What a hit at level 1 costs in instructions and allocations, held against
-//! `benches/bounds.json`. Time is not looked at: it belongs to the machine.
+//! What a hit at level 1 costs in instructions and allocations, and a miss of both
+//! levels in this process, held against `benches/bounds.json`. Time is not looked at:
+//! it belongs to the machine.
 //!
 //! `cargo bench -p benches --bench hits` checks, with `-- --record` it writes the
 //! bounds anew. This program also runs itself, as `hits NAME COUNT`, under `callgrind`:
@@ -20,6 +21,7 @@ mod service;
 #[path = "../paths/source.rs"]
 mod source;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
@@ -38,19 +40,22 @@ const ENTRIES: u64 = 256;
 const FEW: u64 = 20_000;
 const MANY: u64 = 120_000;
 
-/// A kind of hit.
+/// A kind of hit, or a miss.
 struct Hit {
     name: &'static str,
     /// Whether it is ours, and so has a bound.
     held: bool,
+    /// It is done once for so many hits: a miss takes as long as many of them.
+    outweighs: u64,
     run: fn(u64) -> u64,
 }
 
 /// Each hits as often as it is told, and returns how many allocations that took.
-const HITS: [Hit; 5] = [
+const HITS: [Hit; 6] = [
     Hit {
         name: "Arc, u64",
         held: true,
+        outweighs: 1,
         run: |count| {
             with_service(count, async |service, id| {
                 black_box(service.shared(id).await.expect(THERE));
@@ -60,6 +65,7 @@ const HITS: [Hit; 5] = [
     Hit {
         name: "Arc, &str",
         held: true,
+        outweighs: 1,
         run: |count| {
             with_service(count, async |service, id| {
                 let name = black_box(SOURCE.name(id));
@@ -70,6 +76,7 @@ const HITS: [Hit; 5] = [
     Hit {
         name: "owned, u64",
         held: true,
+        outweighs: 1,
         run: |count| {
             with_service(count, async |service, id| {
                 black_box(service.owned(id).await.expect(THERE));
@@ -77,13 +84,28 @@ const HITS: [Hit; 5] = [
         },
     },
     Hit {
+        name: "miss, Arc, u64",
+        held: true,
+        outweighs: 20,
+        run: |count| {
+            // None of them comes twice, nor is among those that are there.
+            let next = Cell::new(ENTRIES);
+            with_service(count, async |service, _| {
+                let id = black_box(next.replace(next.get() + 1));
+                black_box(service.shared(id).await.expect(THERE));
+            })
+        },
+    },
+    Hit {
         name: "quick_cache, u64",
         held: false,
+        outweighs: 1,
         run: quick_cache_by_id,
     },
     Hit {
         name: "quick_cache, &str",
         held: false,
+        outweighs: 1,
         run: quick_cache_by_name,
     },
 ];
@@ -92,6 +114,7 @@ const HITS: [Hit; 5] = [
 const CONTROL: Hit = Hit {
     name: "control",
     held: false,
+    outweighs: 1,
     run: |count| {
         with_service(count, async |service, id| {
             black_box(format!("cache:bench:shared:{id}"));
@@ -206,12 +229,14 @@ fn costs(counting: bool) -> Result<BTreeMap<String, Cost>, String> {
 
 fn cost(hit: &Hit, counting: bool) -> Result<Cost, String> {
     let instructions = if counting {
-        let more = instructions(hit, MANY)? - instructions(hit, FEW)?;
-        Some((more / (MANY - FEW) as f64 * 10.0).round() / 10.0)
+        let (many, few) = (MANY / hit.outweighs, FEW / hit.outweighs);
+        let more = instructions(hit, many)? - instructions(hit, few)?;
+        Some((more / (many - few) as f64 * 10.0).round() / 10.0)
     } else {
         None
     };
-    let allocations = (hit.run)(MANY) as f64 / MANY as f64;
+    let many = MANY / hit.outweighs;
+    let allocations = (hit.run)(many) as f64 / many as f64;
     Ok(Cost {
         instructions,
         allocations: (allocations * 1_000.0).round() / 1_000.0,

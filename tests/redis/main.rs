@@ -3,6 +3,7 @@
 mod bytes;
 mod controls;
 mod executor;
+mod followed;
 mod harness;
 mod leases;
 mod outage;

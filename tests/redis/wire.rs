@@ -161,6 +161,8 @@ async fn no_other_commands_are_ever_sent() {
         "client",
         "client|setinfo",
         "client|tracking",
+        "config",
+        "config|get",
         "del",
         "evalsha",
         "exists",

@@ -19,6 +19,7 @@ mod stream;
 pub(crate) mod subscribe;
 mod supervise;
 mod together;
+mod untold;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

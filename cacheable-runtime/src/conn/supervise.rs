@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::address::Address;
 use super::fault::{code, is_elsewhere};
 use super::stream::{Connection, Reads};
+use super::untold::Untold;
 use super::{Named, Pair, Shared, State, load_scripts};
 use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
@@ -81,12 +82,12 @@ impl Supervisor {
                     }
                     let mut pair = pair;
                     // Before anybody reads over it.
-                    let evicted = self.evicted(&mut pair).await.unwrap_or(None);
+                    let untold = Untold::begin(self.address.shown(), &mut pair.removals).await;
                     self.shared.breaker.close();
                     self.publish.send_replace(State::Up(pair.clone()));
                     let up = Instant::now();
                     let error = tokio::select! {
-                        error = self.watch(pair, evicted) => error,
+                        error = self.watch(pair, untold) => error,
                         error = self.address.left(&at) => error,
                     };
                     broken.store(true, Ordering::SeqCst);
@@ -248,9 +249,9 @@ impl Supervisor {
         }
     }
 
-    /// Ends when the connection is of no more use, and says why. `evicted`: how
-    /// many keys the server had evicted before anything was read over it.
-    async fn watch(&self, mut pair: Pair, mut evicted: Option<u64>) -> Error {
+    /// Ends when the connection is of no more use, and says why. `untold`: from
+    /// before anything was read over it.
+    async fn watch(&self, mut pair: Pair, mut untold: Untold) -> Error {
         let shared = &self.shared;
         let mut left_alone = false;
         loop {
@@ -280,32 +281,13 @@ impl Supervisor {
                 shared.breaker.close();
                 tracing::info!(server = %self.address, "the server is of use again");
             }
-            match self.evicted(&mut pair).await {
-                Ok(now) if now != evicted => {
-                    evicted = now;
-                    shared.listener.all_changed();
-                }
-                Ok(_) => {}
+            match untold.is_any(&mut pair.removals).await {
+                Ok(true) => shared.listener.all_changed(),
+                Ok(false) => {}
                 Err(error) => return shared.translate(&error),
             }
             shared.listener.heard(asked);
         }
-    }
-
-    /// How many keys the server has evicted. Those that this connection's own
-    /// commands evict are neither told of nor followed any more: `NOLOOP`.
-    async fn evicted(&self, pair: &mut Pair) -> RedisResult<Option<u64>> {
-        let stats: RedisResult<String> = cmd("INFO")
-            .arg("stats")
-            .query_async(&mut pair.removals)
-            .await;
-        let stats = match stats {
-            Err(error) if code(&error) == Some("NOPERM") => return Ok(None),
-            stats => stats?,
-        };
-        let mut lines = stats.lines();
-        let evicted = lines.find_map(|line| line.strip_prefix("evicted_keys:"));
-        Ok(evicted.and_then(|evicted| evicted.trim().parse().ok()))
     }
 
     /// The heartbeat, over both connections. While the server is left alone it
