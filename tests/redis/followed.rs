@@ -12,54 +12,76 @@ const KEYS: u32 = 200;
 /// Far from those that loads are numbered by.
 const NEW: u64 = 1_000_000;
 
-async fn crowded() -> RedisServer {
-    let server = RedisServer::start();
-    server.command::<()>(&["CONFIG", "SET", "tracking-table-max-keys", "10"]);
-    server
+/// Two processes, and a server that follows ten keys.
+struct Crowd {
+    here: Service,
+    there: Service,
+    others: std::ops::RangeFrom<u32>,
+    _server: RedisServer,
 }
 
-async fn with_level_one(server: &RedisServer) -> Service {
-    let service = Service::with(Runtime::builder().redis(server.url()).budget(PATIENCE)).await;
-    for id in 0..KEYS {
-        service.read(id).await.unwrap();
+impl Crowd {
+    /// Both have read all keys.
+    async fn new() -> Self {
+        let server = RedisServer::start();
+        server.command::<()>(&["CONFIG", "SET", "tracking-table-max-keys", "10"]);
+        let on =
+            async || Service::with(Runtime::builder().redis(server.url()).budget(PATIENCE)).await;
+        let (here, there) = (on().await, on().await);
+        for id in 0..KEYS {
+            here.read(id).await.unwrap();
+            there.read(id).await.unwrap();
+        }
+        Self {
+            here,
+            there,
+            others: KEYS..,
+            _server: server,
+        }
     }
-    service
+
+    /// Waits until all that is read here is as it should be. Meanwhile other keys
+    /// are read elsewhere, so that the table stays full.
+    async fn reads(&mut self, what: &str, is_right: impl Fn(u64) -> bool) {
+        let Self {
+            here,
+            there,
+            others,
+            ..
+        } = self;
+        eventually(what, PATIENCE, async || {
+            for id in others.take(20) {
+                there.read(id).await.unwrap();
+            }
+            for id in 0..KEYS {
+                if !is_right(here.read(id).await.unwrap()) {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
 async fn what_a_full_table_dropped_is_not_answered_with_after_a_change() {
-    let server = crowded().await;
-    let here = with_level_one(&server).await;
-    let there = with_level_one(&server).await;
+    let mut crowd = Crowd::new().await;
     for id in 0..KEYS {
-        there.replace(id, NEW).await.unwrap();
+        crowd.there.replace(id, NEW).await.unwrap();
     }
-    eventually("all are read anew", PATIENCE, async || {
-        for id in 0..KEYS {
-            if here.read(id).await.unwrap() != NEW {
-                return false;
-            }
-        }
-        true
-    })
-    .await;
+    crowd
+        .reads("all are the new ones", |value| value == NEW)
+        .await;
 }
 
 #[tokio::test]
 async fn nor_after_the_removal_of_its_whole_prefix() {
-    let server = crowded().await;
-    let here = with_level_one(&server).await;
-    let there = with_level_one(&server).await;
-    let before = here.loads();
-    let removed = there.runtime.cache().clear("cache:service:*").await;
-    removed.unwrap();
-    eventually("all are loaded anew", PATIENCE, async || {
-        for id in 0..KEYS {
-            if here.read(id).await.unwrap() <= before {
-                return false;
-            }
-        }
-        true
-    })
-    .await;
+    let mut crowd = Crowd::new().await;
+    let before = crowd.here.loads();
+    let cache = crowd.there.runtime.cache();
+    cache.clear("cache:service:*").await.unwrap();
+    crowd
+        .reads("all are loaded anew", |value| value > before)
+        .await;
 }

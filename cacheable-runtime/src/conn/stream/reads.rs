@@ -10,9 +10,11 @@
 //! and gives each of them up when its own time is over.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use redis::{Cmd, RedisError, RedisResult, Value, cmd};
@@ -95,13 +97,14 @@ impl Reads {
         key: &str,
         until: Option<Instant>,
     ) -> RedisResult<Bytes> {
-        let (answer, begins) = {
+        let (answer, begins, waits) = {
             let mut queue = lock(&self.queue);
             if queue.is_idle() || queue.one_by_one {
                 queue.alone += 1;
-                (None, false)
+                (None, false, false)
             } else {
-                (Some(queue.ask(key, until)), queue.begins())
+                let answer = queue.ask(key, until);
+                (Some(answer), queue.begins(), queue.is_behind())
             }
         };
         if begins {
@@ -110,7 +113,9 @@ impl Reads {
         match answer {
             // The future of every other call would have room for it.
             None => given_up(until, Box::pin(self.get_alone(key))).await,
-            Some(answer) => answer.await.unwrap_or_else(|_| Err(gone())),
+            // Nobody looks at the time before the batch is under way.
+            Some(answer) if waits => Box::pin(given_up(until, pin!(told(answer)))).await,
+            Some(answer) => told(answer).await,
         }
     }
 
@@ -142,7 +147,11 @@ impl Reads {
                 if waiting.next().is_none() {
                     return;
                 }
-                break (&mut asked).await;
+                // Nor are those waited for who have gone away.
+                tokio::select! {
+                    answer = &mut asked => break answer,
+                    () = poll_fn(|context| all_gone(&mut callers, context)) => return,
+                }
             };
             if let Some(answer) = in_time(until, &mut asked).await {
                 break answer;
@@ -226,6 +235,21 @@ async fn given_up<T>(
     }
 }
 
+async fn told(answer: oneshot::Receiver<RedisResult<Bytes>>) -> RedisResult<Bytes> {
+    answer.await.unwrap_or_else(|_| Err(gone()))
+}
+
+/// Ready when nobody waits any more.
+fn all_gone(callers: &mut [Caller], context: &mut Context<'_>) -> Poll<()> {
+    for caller in callers {
+        if let Some(tell) = &mut caller.tell {
+            ready!(tell.poll_closed(context));
+            caller.tell = None;
+        }
+    }
+    Poll::Ready(())
+}
+
 fn late() -> RedisError {
     io::Error::from(io::ErrorKind::TimedOut).into()
 }
@@ -267,6 +291,11 @@ impl Queue {
             self.gathers = true;
         }
         begins
+    }
+
+    /// Whether what was asked for last waits for more than the next turn.
+    fn is_behind(&self) -> bool {
+        !self.gathers || self.asked.len() > 1
     }
 
     fn take(&mut self) -> Option<Batch> {

@@ -221,6 +221,48 @@ async fn what_waits_to_be_sent_is_given_up_in_time() {
     drop(alone);
 }
 
+/// `stay`: those whose batches are under way wait for ever; else they go away.
+async fn is_given_up_behind_others_without_an_end(stay: bool) {
+    let mut scene = Scene::new().await;
+    let mut patient = vec![scene.busy().await];
+    // Each leaves by itself, until as many as may be are under way.
+    for key in 0..4 {
+        patient.push(scene.ask(&key.to_string()));
+        assert_eq!(scene.next().await, ["MGET", &key.to_string()]);
+    }
+    let until = Some(Instant::now() + Duration::from_millis(100));
+    let calls = ["a", "b"].map(|key| scene.ask_until(key, until));
+    tokio::task::yield_now().await;
+    if !stay {
+        patient.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+    let began = tokio::time::Instant::now();
+    for call in calls {
+        assert!(got(call).await.unwrap_err().is_timeout());
+    }
+    assert!(began.elapsed() < Duration::from_millis(300));
+    // Those who came first are answered, if they are still there.
+    if stay {
+        scene.say("$5\r\nalone").await;
+        for key in 0..4 {
+            scene.say(&format!("*1\r\n$1\r\n{key}")).await;
+        }
+        for call in patient {
+            assert!(got(call).await.unwrap().is_some());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_others_who_wait_for_ever_is_given_up_in_time() {
+    is_given_up_behind_others_without_an_end(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_others_who_have_gone_is_given_up_in_time() {
+    is_given_up_behind_others_without_an_end(false).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_goes_leaves_nobody_waiting_who_was_sent_or_not() {
     let mut scene = Scene::new().await;
