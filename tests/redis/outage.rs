@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cacheable_runtime::ErrorKind;
-use cacheable_tests::{RedisServer, eventually};
+use cacheable_runtime::{ErrorKind, Runtime};
+use cacheable_tests::{Of, Proxy, RedisServer, eventually};
 use redis::AsyncTypedCommands;
 
 use crate::service::{Failed, PATIENCE, Service, level_two};
@@ -206,4 +206,29 @@ async fn an_invalidation_that_does_not_arrive_is_counted_and_can_be_reported() {
     server.restart();
     service.heals(1).await;
     service.write_or_report(1, false).await.unwrap();
+}
+
+/// The question whether the server is there is under way, and has time for long.
+#[tokio::test]
+async fn a_server_that_is_left_alone_is_known_to_be_away_before_it_has_answered() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let long = 2 * PATIENCE;
+    let builder = Runtime::builder().redis(proxy.url());
+    let service = Service::with(builder.command_timeout(long).degraded_ttl(long)).await;
+    let loads = async |id| {
+        let before = service.loads();
+        service.read(id).await.unwrap();
+        service.loads() > before
+    };
+    assert!(loads(0).await && !loads(0).await);
+    proxy.black_hole(Of::All);
+    eventually("it is not trusted any more", PATIENCE, async || {
+        loads(0).await
+    })
+    .await;
+    eventually("what is loaded is kept meanwhile", PATIENCE, async || {
+        !loads(1).await
+    })
+    .await;
 }

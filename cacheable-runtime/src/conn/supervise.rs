@@ -6,8 +6,8 @@
 //! or the owner closes. Withdraw first, tell the listener, then begin again. So
 //! it is when the sentinels name another server.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis::{AsyncConnectionConfig, ConnectionInfo, PushInfo, PushKind, RedisResult, Value, cmd};
@@ -20,7 +20,7 @@ use super::untold::Untold;
 use super::{Named, Pair, Shared, State, load_scripts};
 use crate::bus::Listener;
 use crate::error::{Error, ErrorKind};
-use crate::sync::{random, unique};
+use crate::sync::{lock, random, unique};
 
 pub(super) struct Supervisor {
     address: Address,
@@ -68,7 +68,7 @@ impl Supervisor {
         // Each outage is said once.
         let mut said = false;
         loop {
-            let broken = Arc::new(AtomicBool::new(false));
+            let broken = Arc::new(Broken::default());
             let patience = if first {
                 self.shared.timeouts.connect
             } else {
@@ -90,7 +90,7 @@ impl Supervisor {
                         error = self.watch(pair, untold) => error,
                         error = self.address.left(&at) => error,
                     };
-                    broken.store(true, Ordering::SeqCst);
+                    broken.set();
                     self.publish.send_replace(State::Down(error.clone()));
                     self.shared.listener.lost();
                     if let Some(outdated) = &self.shared.cluster {
@@ -108,7 +108,7 @@ impl Supervisor {
                     }
                 }
                 Err(error) => {
-                    broken.store(true, Ordering::SeqCst);
+                    broken.set();
                     if !said {
                         said = true;
                         tracing::warn!(server = %self.address, %error, "cannot connect; trying again in the background");
@@ -124,7 +124,7 @@ impl Supervisor {
     /// With it comes what it is connected to.
     async fn connect(
         &self,
-        broken: &Arc<AtomicBool>,
+        broken: &Arc<Broken>,
         patience: Duration,
     ) -> Result<(Pair, ConnectionInfo), Error> {
         let attempt = async {
@@ -148,7 +148,7 @@ impl Supervisor {
             })
     }
 
-    async fn attempt(&self, at: &ConnectionInfo, broken: &Arc<AtomicBool>) -> RedisResult<Pair> {
+    async fn attempt(&self, at: &ConnectionInfo, broken: &Arc<Broken>) -> RedisResult<Pair> {
         let mut reads = self.open(at, broken, true).await?;
         let mut removals = self.open(at, broken, false).await?;
         let modern = is_modern(&mut removals).await?;
@@ -173,7 +173,7 @@ impl Supervisor {
     async fn open(
         &self,
         at: &ConnectionInfo,
-        broken: &Arc<AtomicBool>,
+        broken: &Arc<Broken>,
         reads: bool,
     ) -> RedisResult<Connection> {
         let (shared, broken) = (Arc::clone(&self.shared), Arc::clone(broken));
@@ -186,10 +186,10 @@ impl Supervisor {
                 match push.kind {
                     // A connection that was given up says nothing of the one
                     // after it.
-                    PushKind::Disconnection if !broken.swap(true, Ordering::SeqCst) => {
+                    PushKind::Disconnection => broken.once(|| {
                         shared.listener.lost();
                         shared.doubtful.notify_one();
-                    }
+                    }),
                     PushKind::Invalidate if reads => pass_on(&push.data, &*shared.listener),
                     _ => {}
                 }
@@ -266,8 +266,29 @@ impl Supervisor {
                 shared.listener.lost();
             }
             let asked = Instant::now();
-            if let Err(error) = self.ask(&mut pair, left_alone).await {
+            let alone_before = left_alone;
+            let answer = {
+                let mut ask = pin!(self.ask(&mut pair, left_alone));
+                loop {
+                    tokio::select! {
+                        answer = &mut ask => break answer,
+                        // A question that is not answered takes its time, and others
+                        // are to know before.
+                        () = shared.doubtful.notified(), if !left_alone => {
+                            left_alone = shared.breaker.is_open();
+                            if left_alone {
+                                shared.listener.lost();
+                            }
+                        }
+                    }
+                }
+            };
+            if let Err(error) = answer {
                 return shared.translate(&error);
+            }
+            // What was asked before does not show that it takes writes.
+            if left_alone && !alone_before {
+                continue;
             }
             // It was asked twice, one after the other.
             if left_alone && asked.elapsed() / 2 > shared.timeouts.budget {
@@ -312,6 +333,26 @@ impl Supervisor {
         let now = seconds.saturating_mul(1000).saturating_add(micros / 1000);
         self.shared.listener.told_time(now, asked.elapsed());
         Ok(())
+    }
+}
+
+/// Whether a pair of connections was given up.
+#[derive(Default)]
+struct Broken(Mutex<bool>);
+
+impl Broken {
+    /// Once it is, nothing of it is told any more: what is being told is waited for,
+    /// or it would be said of the connection after it.
+    fn set(&self) {
+        *lock(&self.0) = true;
+    }
+
+    /// Gives it up and tells so, unless it was before.
+    fn once(&self, tell: impl FnOnce()) {
+        let mut broken = lock(&self.0);
+        if !std::mem::replace(&mut *broken, true) {
+            tell();
+        }
     }
 }
 
@@ -367,7 +408,32 @@ pub(super) fn attempt_patience(connect: Duration, failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    #[test]
+    fn what_a_connection_tells_at_its_end_is_over_before_the_next_one_begins() {
+        let broken = Broken::default();
+        let (entered, enters) = mpsc::channel();
+        let (ended, ends) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let (broken, ended) = (&broken, ended);
+            scope.spawn(move || {
+                enters.recv().unwrap();
+                broken.set();
+                ended.send(()).unwrap();
+            });
+            broken.once(|| {
+                entered.send(()).unwrap();
+                // As long as this is being told.
+                let early = ends.recv_timeout(Duration::from_millis(100));
+                assert!(early.is_err(), "the next one has begun");
+            });
+            ends.recv().unwrap();
+            broken.once(|| panic!("it was given up"));
+        });
+    }
 
     #[test]
     fn pauses_grow_to_a_bound_and_differ() {
