@@ -7,4 +7,5 @@ mod network;
 mod proxy;
 mod servers;
 mod service;
+mod silence;
 mod standstill;

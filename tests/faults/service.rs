@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cacheable_runtime::{Runtime, cache_invalidate, cacheable};
+use cacheable_runtime::{Builder, Runtime, cache_invalidate, cache_put, cacheable};
 
 /// How many values there are.
 pub(crate) const VALUES: usize = 300;
@@ -47,7 +47,11 @@ pub(crate) struct Service {
 impl Service {
     /// Over a server that may be away.
     pub(crate) async fn start(url: String, source: &Arc<Source>) -> Self {
-        let runtime = Runtime::builder().redis(url).build().await;
+        Self::with(Runtime::builder().redis(url), source).await
+    }
+
+    pub(crate) async fn with(builder: Builder, source: &Arc<Source>) -> Self {
+        let runtime = builder.build().await;
         Self {
             runtime: runtime.expect("a runtime starts without its server"),
             source: Arc::clone(source),
@@ -87,6 +91,23 @@ impl Service {
 
     #[cache_invalidate("cache:drill:*", runtime = self.runtime)]
     pub(crate) async fn write_and_clear(&self, id: usize) -> Result<u64, Infallible> {
+        Ok(self.source.write(id))
+    }
+
+    #[cache_put(method(Self::read_remote(id)), runtime = self.runtime)]
+    pub(crate) async fn replace(&self, id: usize) -> Result<u64, Infallible> {
+        Ok(self.source.write(id))
+    }
+
+    /// Each of them is a step of its own for the server.
+    #[cache_invalidate(
+        tags = ["all"],
+        method(Self::read_remote(id)),
+        "cache:drill:other*:{id}",
+        "cache:drill:further*:{id}",
+        runtime = self.runtime
+    )]
+    pub(crate) async fn write_in_steps(&self, id: usize) -> Result<u64, Infallible> {
         Ok(self.source.write(id))
     }
 

@@ -103,6 +103,17 @@ impl Service {
         Ok(())
     }
 
+    #[cache_invalidate(method(Self::read(id)), runtime = self.runtime)]
+    pub(crate) async fn write_until(
+        &self,
+        id: u32,
+        written: impl Future<Output = ()>,
+    ) -> Result<(), Failed> {
+        let _ = id;
+        written.await;
+        Ok(())
+    }
+
     #[cache_invalidate("cache:service:read:{id}", on_failure = "error", runtime = self.runtime)]
     pub(crate) async fn write_or_report(&self, id: u32, fail: bool) -> Result<(), Failed> {
         let _ = id;

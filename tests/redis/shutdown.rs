@@ -58,6 +58,48 @@ async fn it_waits_for_loads_and_then_handles_say_so() {
     service.loaded(1).await;
 }
 
+/// To its end, or to where its caller goes away: it may have written by then.
+#[tokio::test]
+async fn it_waits_for_a_write_and_for_what_that_removes() {
+    for ends in [true, false] {
+        let server = RedisServer::start();
+        let service = Arc::new(Service::on(&server).await);
+        let other = Service::on(&server).await;
+        other.loaded(1).await;
+        let (begun, has_begun) = oneshot::channel();
+        let (release, released) = oneshot::channel::<()>();
+        let writing = tokio::spawn({
+            let service = Arc::clone(&service);
+            async move {
+                let body = async {
+                    begun.send(()).unwrap();
+                    released.await.unwrap();
+                };
+                service.write_until(1, body).await
+            }
+        });
+        has_begun.await.unwrap();
+        let mut shutdown = pin!(service.runtime.shutdown(LONG));
+        let mut context = Context::from_waker(Waker::noop());
+        // Time enough for one that does not wait.
+        for _ in 0..20 {
+            assert!(shutdown.as_mut().poll(&mut context).is_pending());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        if ends {
+            release.send(()).unwrap();
+        } else {
+            writing.abort();
+        }
+        tokio::time::timeout(PATIENCE, shutdown).await.unwrap();
+        if ends {
+            writing.await.unwrap().unwrap();
+        }
+        // What was to be removed is.
+        other.loaded(1).await;
+    }
+}
+
 #[tokio::test]
 async fn it_does_not_wait_beyond_its_deadline() {
     let server = RedisServer::start();

@@ -5,11 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::Engine;
 use super::removal::{How, Sweep, Targets};
 use super::shape::{Divided, FallibleShape, Shape};
 use super::site::{Location, MethodKey};
 use super::tags::{marker_of_tag, tag};
+use super::{Busy, Engine};
 use crate::error::Error;
 use crate::key::KeyWriter;
 use crate::observe::Counters;
@@ -37,7 +37,7 @@ impl Invalidation {
         Invalidate(runtime.map(|engine| {
             Box::new(Begun {
                 counters: engine.counters(self.label),
-                engine: engine.clone(),
+                engine: engine.busy(),
                 site: self,
                 targets: Targets::default(),
                 refused: None,
@@ -59,7 +59,8 @@ impl Invalidation {
 pub struct Invalidate(Option<Box<Begun>>);
 
 struct Begun {
-    engine: Engine,
+    /// From before the body: a shutdown waits for what it is to remove.
+    engine: Busy,
     counters: Arc<Counters>,
     site: &'static Invalidation,
     targets: Targets,
@@ -213,7 +214,8 @@ impl Drop for Unfinished<'_> {
         let Some(begun) = self.0 else {
             return;
         };
-        let (engine, targets, how) = (begun.engine.clone(), begun.targets.clone(), begun.how());
+        let engine = Engine::clone(&begun.engine);
+        let (targets, how) = (begun.targets.clone(), begun.how());
         start(begun.engine.runtime(), async move {
             // What fails is tried until it is done.
             drop(engine.remove(targets, how).await);
@@ -225,7 +227,7 @@ impl Begun {
     fn how(&self) -> How {
         How {
             sweep: Some(Sweep::Behind),
-            limit: self.engine.settings().budget,
+            ..How::in_budget(&self.engine)
         }
     }
 

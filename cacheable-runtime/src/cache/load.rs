@@ -311,7 +311,9 @@ impl Load {
     async fn unkept(mut self: Box<Self>, tags: Result<Vec<String>, Error>, share: Share<'_>) {
         if let Some(mut claim) = self.claim.take() {
             let targets = Targets::of_keys(vec![self.call.key.to_string()]);
-            drop(self.call.engine.remove(targets, How::PATIENT).await);
+            let engine = &self.call.engine;
+            // What fails is tried until it is done.
+            drop(engine.remove(targets, How::in_budget(engine)).await);
             claim.end(None);
         }
         match tags {

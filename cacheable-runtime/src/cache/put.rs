@@ -293,7 +293,8 @@ impl Seized {
     /// be old.
     async fn forget(&mut self) {
         let engine = &self.call.engine;
-        let removed = engine.remove_now(&self.targets(), How::PATIENT).await;
+        let how = How::in_budget(engine);
+        let removed = engine.remove_now(&self.targets(), how).await;
         self.lease = None;
         match removed {
             Ok(_) => self.call.counters().invalidated(),

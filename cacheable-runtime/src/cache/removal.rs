@@ -19,7 +19,7 @@ use super::tags::{marker_of_prefix, whole_prefix};
 use crate::error::Error;
 use crate::local::KeyHash;
 use crate::pattern::Pattern;
-use crate::sync::{BoxFuture, Detached, detached, lock};
+use crate::sync::{Detached, detached, lock};
 
 /// What to remove, namespace included.
 #[derive(Clone, Default)]
@@ -107,8 +107,8 @@ pub(crate) enum Sweep {
 pub(crate) struct How {
     /// `None`: nothing is done about it.
     pub(crate) sweep: Option<Sweep>,
-    /// How long the store may take for one step; `None` for as long as any
-    /// command may.
+    /// How long the store may take in all, beside the walks, and for each step
+    /// of a walk; `None` for as long as any command may.
     pub(crate) limit: Option<Duration>,
 }
 
@@ -118,6 +118,15 @@ impl How {
         sweep: None,
         limit: None,
     };
+
+    /// As a call that has something else to do can wait for it. What the store
+    /// has not confirmed by then is left to the repair.
+    pub(crate) fn in_budget(engine: &Engine) -> Self {
+        Self {
+            sweep: None,
+            limit: engine.settings().budget,
+        }
+    }
 }
 
 impl Engine {
@@ -152,34 +161,33 @@ impl Engine {
         for key in hashes {
             self.emptied().add(*key);
         }
+        // At once, so that both are sent even to a store that is late.
+        let budget = Budget::new(limit);
+        let (raised, unlinked) = tokio::join!(
+            self.raise_of(targets, sweep, &budget),
+            self.unlink(targets, &budget),
+        );
         let mut removed = 0;
         let mut failed = None;
-        let mut note = |result: Result<u64, Error>| match result {
-            Ok(count) => removed += count,
-            // The others are still tried.
-            Err(error) => failed = Some(error),
-        };
-        let markers: Vec<&str> = targets.markers().collect();
-        if !markers.is_empty() {
-            note(self.raise(&markers, limit).await.map(|number| {
-                if sweep == Some(Sweep::Behind) {
-                    self.sweep_behind(&targets.prefixes, number);
-                }
-                0
-            }));
+        for result in [raised, unlinked] {
+            match result {
+                Ok(count) => removed += count,
+                Err(error) => failed = Some(error),
+            }
         }
-        if !targets.keys.is_empty() {
-            note(
-                self.in_time(limit, self.remote().remove(&targets.keys))
-                    .await,
-            );
-        }
-        for pattern in &targets.patterns {
-            note(self.remote().sweep(pattern, None, limit).await);
-        }
-        if sweep == Some(Sweep::Awaited) {
-            for prefix in &targets.prefixes {
-                note(self.remote().sweep(&prefix.pattern, None, limit).await);
+        let awaited = targets.prefixes.iter();
+        let awaited = awaited.filter(|_| sweep == Some(Sweep::Awaited));
+        let walks = awaited.map(|prefix| &prefix.pattern);
+        for pattern in targets.patterns.iter().chain(walks) {
+            // A caller with a limit waits for a store that is late only once; the
+            // repair walks then.
+            if limit.is_some() && failed.as_ref().is_some_and(Error::is_timeout) {
+                break;
+            }
+            match self.remote().sweep(pattern, None, limit).await {
+                Ok(count) => removed += count,
+                // The others are still tried.
+                Err(error) => failed = Some(error),
             }
         }
         // Also after a failure: what was sent may have been done.
@@ -191,6 +199,34 @@ impl Engine {
                 .disperse_lookups(Among::All, |key| targets.match_pattern(key));
         }
         failed.map_or(Ok(removed), Err)
+    }
+
+    /// The tags and the whole prefixes.
+    async fn raise_of(
+        &self,
+        targets: &Targets,
+        sweep: Option<Sweep>,
+        budget: &Budget,
+    ) -> Result<u64, Error> {
+        let markers: Vec<&str> = targets.markers().collect();
+        if markers.is_empty() {
+            return Ok(0);
+        }
+        let number = self.raise(&markers, budget).await?;
+        if sweep == Some(Sweep::Behind) {
+            self.sweep_behind(&targets.prefixes, number);
+        }
+        Ok(0)
+    }
+
+    /// The keys.
+    async fn unlink(&self, targets: &Targets, budget: &Budget) -> Result<u64, Error> {
+        if targets.keys.is_empty() {
+            return Ok(0);
+        }
+        budget
+            .spend(self, self.remote().remove(&targets.keys))
+            .await
     }
 
     /// Of the keys that are named.
@@ -208,14 +244,10 @@ impl Engine {
     }
 
     /// Removes everything under these markers.
-    pub(crate) async fn raise(
-        &self,
-        markers: &[&str],
-        limit: Option<Duration>,
-    ) -> Result<u64, Error> {
+    pub(crate) async fn raise(&self, markers: &[&str], budget: &Budget) -> Result<u64, Error> {
         let local = self.local();
         let raising = self.remote().raise(markers, local.markers.counter());
-        let raised = self.in_time(limit, raising).await;
+        let raised = budget.spend(self, raising).await;
         match &raised {
             Ok(number) => {
                 local.markers.saw(*number);
@@ -236,14 +268,6 @@ impl Engine {
         local.markers.removed();
         self.flights().disperse_tagged_lookups();
         raised
-    }
-
-    async fn in_time<T>(
-        &self,
-        limit: Option<Duration>,
-        answer: BoxFuture<'_, Result<T, Error>>,
-    ) -> Result<T, Error> {
-        Budget::new(limit).spend(self, answer).await
     }
 
     /// Frees the memory of what a marker has removed, in no hurry. What was

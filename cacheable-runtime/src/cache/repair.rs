@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::budget::Budget;
 use super::removal::{How, Targets};
 use super::tags::prefix_of;
 use super::{Engine, WeakEngine};
@@ -250,7 +251,7 @@ impl Engine {
         }
         if !markers.is_empty() {
             let names: Vec<&str> = markers.iter().map(|(name, _)| &**name).collect();
-            if self.raise(&names, None).await.is_ok() {
+            if self.raise(&names, &Budget::new(None)).await.is_ok() {
                 self.repair().strike_off(&[], &markers, None);
             } else {
                 well = false;
