@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cacheable_runtime::{Cache, Policy, Runtime};
 use cacheable_tests::eventually;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -21,6 +22,8 @@ on_every_store![
     holds_a_lease,
     does_not_overwrite_a_later_set_many,
     replaces_what_cannot_be_read,
+    keeps_none_for_the_form_it_is_of,
+    finds_what_was_set_of_a_type_that_is_not_known_whole,
 ];
 
 fn policy() -> Policy {
@@ -235,4 +238,60 @@ async fn replaces_what_cannot_be_read(store: Store) {
     assert_eq!(call(&cache, "key", "text").await.unwrap(), "text");
     let found = cache.get("key").await.unwrap();
     assert_eq!(found, Some("text".to_owned()));
+}
+
+/// A `None` belongs to a form of its type, as a value does.
+async fn keeps_none_for_the_form_it_is_of(store: Store) {
+    let shared = store.runtime_with(|builder| builder.local_capacity(0));
+    let cache = shared.await.cache();
+    let none_ttl = |schema| policy().none_ttl(LONG).schema(schema);
+    let call = async |schema, value: Option<&str>| {
+        let load = async || Ok::<_, ()>(value.map(str::to_owned));
+        let found = cache.get_or_load("key", none_ttl(schema), load).await;
+        found.unwrap()
+    };
+    assert_eq!(call(1, None).await, None);
+    assert_eq!(call(1, Some("x")).await, None);
+    assert_eq!(call(2, Some("x")).await.as_deref(), Some("x"));
+    assert_eq!(call(2, None).await.as_deref(), Some("x"));
+
+    // Nor is it one of a type that has none: that is loaded and kept.
+    cache.remove("key").await.unwrap();
+    assert_eq!(call(1, None).await, None);
+    for value in [7, 8] {
+        let load = async || Ok::<u64, ()>(value);
+        let found = cache.get_or_load("key", none_ttl(1), load).await;
+        assert_eq!(found, Ok(7));
+    }
+}
+
+/// It reads one text alone, which nobody would guess.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+struct Password(String);
+
+impl TryFrom<String> for Password {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "open sesame" => Ok(Self(text)),
+            _ => Err("it is another one"),
+        }
+    }
+}
+
+async fn finds_what_was_set_of_a_type_that_is_not_known_whole(store: Store) {
+    let cache = store.runtime().await.cache();
+    // What is behind the password is not seen before one is read.
+    let account = (Password("open sesame".to_owned()), 7_u64);
+    cache.set("set", &account, LONG).await.unwrap();
+    let load = async || Err::<(Password, u64), _>("it was loaded");
+    let found = cache.get_or_load("set", policy(), load).await;
+    assert_eq!(found.as_ref(), Ok(&account));
+
+    let load = async || Ok::<_, ()>(account.clone());
+    let found = cache.get_or_load("loaded", policy(), load).await;
+    assert_eq!(found.as_ref(), Ok(&account));
+    assert_eq!(cache.get("loaded").await.unwrap(), Some(account));
 }

@@ -15,7 +15,7 @@ use super::site::{Location, Site};
 use super::tags::{marker_of_tag, prefix_of};
 use super::{Busy, Engine, tags};
 use crate::codec::envelope::{self, Header};
-use crate::codec::{self, CodecId, EncodeError};
+use crate::codec::{self, CodecId, EncodeError, Schema, SchemaOf};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Entry, KeyHash, Marker, Question, Ticket, Times};
 use crate::observe::Counters;
@@ -114,13 +114,16 @@ impl Cached {
         self.prefix().iter().cloned().chain(tags).collect()
     }
 
+    /// How this call writes and knows values of the type that `of` is for.
+    pub(crate) fn schema(&self, of: SchemaOf) -> Schema {
+        of(self.rules.codec, self.rules.schema).of_version(self.location.version)
+    }
+
     pub(crate) fn encode<T>(&self, value: &T) -> Result<Encoded, EncodeError>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        let rules = &self.rules;
-        let schema =
-            codec::schema::<T>(rules.codec, rules.schema).of_version(self.location.version);
+        let schema = self.schema(codec::schema::<T>);
         let mut payload = Vec::with_capacity(TYPICAL_PAYLOAD);
         let codec = codec::encode(
             &schema,

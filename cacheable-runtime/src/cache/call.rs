@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::Engine;
@@ -23,7 +21,7 @@ use super::settle::{behind, refresh_behind, restore};
 use super::shape::CachedShape;
 use super::site::Site;
 use super::tags::{Tags, add, never_late, no_tags, tag};
-use crate::codec::{self, CodecChoice, CodecId, DecodeError, Schema};
+use crate::codec::{self, CodecId, DecodeError, SchemaOf};
 use crate::error::Error;
 use crate::key::KeyWriter;
 use crate::local::{Entry, Shared};
@@ -283,7 +281,7 @@ impl Call {
         };
         // It is large, and a hit's future is not to be.
         Box::pin(async move {
-            let value = const { &ValueType::of::<S::Stored>() };
+            let value = const { &ValueType::of::<S>() };
             let mut load = match look(call, value, true).await {
                 Ok(landing) => match restore::<S>(landing) {
                     Some(answer) => return answer,
@@ -421,17 +419,21 @@ impl fmt::Debug for Call {
 
 /// The operations on one value type, for code that is the same for all.
 pub(crate) struct ValueType {
-    pub(crate) schema: fn(CodecChoice, u64) -> Schema,
+    pub(crate) schema: SchemaOf,
+    /// Whether the method can return that there is none.
+    pub(crate) has_absence: fn() -> bool,
     pub(crate) decode: fn(CodecId, &[u8]) -> Result<Shared, DecodeError>,
 }
 
 impl ValueType {
-    /// The operations of `T`.
-    pub(crate) const fn of<T: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Self {
+    /// The operations on what `S` keeps.
+    pub(super) const fn of<S: CachedShape>() -> Self {
         Self {
-            schema: codec::schema::<T>,
+            schema: codec::schema::<S::Stored>,
+            has_absence: || restore::<S>(None).is_some(),
             decode: |codec, bytes| {
-                Ok(Arc::new(codec::decode::<T>(codec, bytes)?) as Arc<dyn Any + Send + Sync>)
+                let value = codec::decode::<S::Stored>(codec, bytes)?;
+                Ok(Arc::new(value) as Arc<dyn Any + Send + Sync>)
             },
         }
     }

@@ -105,7 +105,7 @@ impl<S: CachedShape> Course<S> {
                     let Step::Begins(call, tagged) = self.take() else {
                         unreachable!("it was just looked at");
                     };
-                    let value = const { &ValueType::of::<S::Stored>() };
+                    let value = const { &ValueType::of::<S>() };
                     Step::Looks(Box::pin(look(call, value, tagged)))
                 }
                 Step::Looks(looks) => match ready!(looks.as_mut().poll(context)) {
@@ -251,11 +251,13 @@ fn end<S: CachedShape>(
     returned: Option<S::Return>,
     body: &mut dyn Body<S>,
 ) -> Result<Rest<S>, Option<S::Return>> {
+    // It is of a form of the type, as a value is.
+    let absent = End::Absent(codec::schema::<S::Stored>);
     let failed = match returned.map(S::divide) {
         Some(Divided::Value(kept)) => {
             let end = match codec::hidden(S::value(&kept)) {
                 // A shape that has a nothing of its own would restore that one.
-                Hidden::None if S::absent().is_none() => End::Absent,
+                Hidden::None if S::absent().is_none() => absent,
                 Hidden::Err => {
                     load.failed();
                     return Err(Some(S::rejoin(kept)));
@@ -267,7 +269,7 @@ fn end<S: CachedShape>(
             let share = move || Some(S::share(&shared) as Shared);
             return Ok((load.finish(end, Box::new(share)), Some(kept)));
         }
-        Some(Divided::Absent) => return Ok((rest(load, End::Absent), None)),
+        Some(Divided::Absent) => return Ok((rest(load, absent), None)),
         Some(Divided::Failed(failed)) => Some(failed),
         None => None,
     };

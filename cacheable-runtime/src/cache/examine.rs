@@ -97,6 +97,12 @@ impl Cached {
             self.claimed_by_another(header.site);
             return Err(useless);
         }
+        // It was loaded before this tag was given, which would not remove it. What
+        // was set has no tags, and is an answer all the same.
+        let has = |tag: &String| header.tags.iter().any(|present| **present == **tag);
+        if header.load_micros != 0 && !self.tags.iter().all(has) {
+            return Err(useless);
+        }
         Ok((header, payload, now))
     }
 
@@ -109,15 +115,20 @@ impl Cached {
         now: Millis,
     ) -> Seen {
         let useless = Seen::Useless(Some(header.serial));
+        // An absence has no payload that a codec would have to be right for. One of
+        // the same value may be of a method that returned it in an `Option` once.
+        let fits = if header.absent {
+            (value.has_absence)()
+        } else {
+            self.rules.codec.accepts(header.codec)
+        };
+        if !fits || header.fingerprint != self.schema(value.schema).fingerprint {
+            self.undecodable(&"it was written for another form of this type");
+            return useless;
+        }
         let landing = if header.absent {
             None
         } else {
-            let schema = (value.schema)(self.rules.codec, self.rules.schema);
-            let schema = schema.of_version(self.location.version);
-            if header.fingerprint != schema.fingerprint || !self.rules.codec.accepts(header.codec) {
-                self.undecodable(&"it was written for another form of this type");
-                return useless;
-            }
             match (value.decode)(header.codec, payload) {
                 Ok(value) => Some(value),
                 Err(error) => {

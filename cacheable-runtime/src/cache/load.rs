@@ -14,7 +14,7 @@ use super::flight::{Landing, Leader};
 use super::pulse::{Held, Pulse};
 use super::refresh::Claim;
 use super::removal::{How, Targets};
-use crate::codec::{CodecId, EncodeError};
+use crate::codec::{CodecId, EncodeError, SchemaOf};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Local, Ticket};
 use crate::observe::Outcome;
@@ -58,7 +58,8 @@ pub(super) type Sharing = Box<dyn Fn() -> Landing + Send + Sync>;
 /// What has come of a load.
 pub(super) enum End {
     Value(Yield),
-    Absent,
+    /// Nothing, of the type that this is for.
+    Absent(SchemaOf),
     /// It failed, and the value before it stands in.
     FallBack,
 }
@@ -226,7 +227,7 @@ impl Load {
         // Its timers have nothing to wait for.
         self.drive = None;
         let share = match end {
-            End::Absent => Box::new(|| None),
+            End::Absent(_) => Box::new(|| None),
             End::Value(_) | End::FallBack => share,
         };
         match self.next(end) {
@@ -269,13 +270,13 @@ impl Load {
                 }
             },
             // The body returned nothing.
-            End::Absent if self.call.rules.none_ttl.is_none() => {
+            End::Absent(_) if self.call.rules.none_ttl.is_none() => {
                 Next::Remove(Ok(self.call.tags.clone()))
             }
-            End::Absent => {
+            End::Absent(of) => {
                 let encoded = Encoded {
                     codec: CodecId::Bincode,
-                    fingerprint: 0,
+                    fingerprint: self.call.schema(of).fingerprint,
                     payload: Vec::new(),
                 };
                 let tags = self.call.tags.clone();
@@ -290,7 +291,8 @@ impl Load {
             encoded,
             Fill {
                 absent,
-                took: self.took,
+                // Not nothing: that is what was set, and not loaded.
+                took: self.took.max(Duration::from_micros(1)),
                 stamp: self.stamp,
                 tags: &tags,
             },

@@ -68,6 +68,7 @@ pub(crate) struct Header {
     pub(crate) created_ms: u64,
     pub(crate) soft_expiry_ms: u64,
     pub(crate) hard_expiry_ms: u64,
+    /// 0: it was not loaded, but set.
     pub(crate) load_micros: u32,
     pub(crate) tag_stamp: u64,
     pub(crate) serial: u64,

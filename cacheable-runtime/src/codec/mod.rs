@@ -98,6 +98,9 @@ pub(crate) struct Schema {
     info: &'static TypeInfo,
 }
 
+/// [`schema`] of a type, for code that is the same for all.
+pub(crate) type SchemaOf = fn(CodecChoice, u64) -> Schema;
+
 /// Why a value is not stored; the caller has it all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EncodeError {

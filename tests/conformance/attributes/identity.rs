@@ -6,6 +6,7 @@ use std::time::Duration;
 use cacheable_runtime::{Runtime, cacheable};
 use cacheable_tests::Log;
 
+use super::Loads;
 use crate::on_every_store;
 use crate::stores::{LONG, Store};
 
@@ -14,6 +15,7 @@ on_every_store![
     functions_of_one_name_in_two_modules,
     instances_of_one_generic_method,
     absence_belongs_to_its_method_too,
+    absence_is_no_answer_of_a_method_that_has_none,
     callers_at_once_of_two_methods,
     a_value_of_another_type_under_a_methods_key,
     tenants_are_told_apart_by_the_key,
@@ -169,6 +171,39 @@ async fn absence_belongs_to_its_method_too(store: Store) {
     assert_eq!(users.find(1).await, None);
     assert_eq!(orders.find(1).await.as_deref(), Some("order 1"));
     assert_eq!(users.find(1).await, None);
+}
+
+async fn absence_is_no_answer_of_a_method_that_has_none(store: Store) {
+    let runtime = shared_alone(&store).await;
+    let loads = Loads::default();
+    // One method, before and after its return type was changed.
+    {
+        #[cacheable(ttl = 600, key_prefix = "changed", none_ttl = 600, skip(runtime, loads), runtime = runtime)]
+        async fn find(runtime: &Runtime, loads: &Loads, id: u64) -> Option<u64> {
+            loads.next();
+            None
+        }
+        assert_eq!(
+            loads
+                .of_three(async || find(&runtime, &loads, 1).await)
+                .await,
+            1
+        );
+    }
+    {
+        #[cacheable(ttl = 600, key_prefix = "changed", skip(runtime, loads), runtime = runtime)]
+        async fn find(runtime: &Runtime, loads: &Loads, id: u64) -> u64 {
+            loads.next()
+        }
+        assert_eq!(
+            loads
+                .of_three(async || find(&runtime, &loads, 1).await)
+                .await,
+            1
+        );
+    }
+    let counts = runtime.observe().method("changed.find");
+    assert_eq!(counts.clashes, 0, "they are one method");
 }
 
 async fn callers_at_once_of_two_methods(store: Store) {

@@ -1,6 +1,6 @@
 //! What a tag can be called.
 
-use cacheable_runtime::{ErrorKind, Policy, cacheable};
+use cacheable_runtime::{Builder, ErrorKind, Policy, cacheable};
 use cacheable_tests::eventually;
 
 use super::Service;
@@ -12,6 +12,7 @@ on_every_store![
     what_is_no_tag_is_refused,
     a_value_whose_tag_cannot_be_one_is_not_kept,
     an_argument_is_escaped_in_a_tag,
+    a_tag_that_is_new_to_an_entry_removes_it,
 ];
 
 async fn any_text_is_a_tag_of_its_own(store: Store) {
@@ -138,4 +139,34 @@ async fn an_argument_is_escaped_in_a_tag(store: Store) {
         s.by(name).await;
     }
     assert_eq!(s.loads(), names.len() as u64 + 1);
+}
+
+async fn a_tag_that_is_new_to_an_entry_removes_it(store: Store) {
+    // With level 1, and without.
+    for capacity in [None, Some(0)] {
+        let adjust = |builder: Builder| match capacity {
+            Some(capacity) => builder.local_capacity(capacity),
+            None => builder,
+        };
+        let runtime = store.neighbour().runtime_with(adjust).await;
+        let cache = runtime.cache();
+        let call = async |tags: &[&str], value: u64| {
+            let untagged = Policy::new(LONG);
+            let policy = tags.iter().fold(untagged, |policy, tag| policy.tag(*tag));
+            let load = async || Ok::<u64, ()>(value);
+            cache.get_or_load("k", policy, load).await.unwrap()
+        };
+        assert_eq!(call(&[], 1).await, 1);
+        // Once more, so that it has its tag.
+        assert_eq!(call(&["t"], 2).await, 2, "{capacity:?}");
+        assert_eq!(call(&["t"], 3).await, 2, "{capacity:?}");
+        cache.invalidate_tag("t").await.unwrap();
+        assert_eq!(call(&["t"], 3).await, 3, "{capacity:?}");
+        // One of two is as good as none.
+        assert_eq!(call(&["t", "u"], 4).await, 4, "{capacity:?}");
+        cache.invalidate_tag("u").await.unwrap();
+        assert_eq!(call(&["t", "u"], 5).await, 5, "{capacity:?}");
+        // What has more tags than are asked for can be removed by those, too.
+        assert_eq!(call(&["u"], 6).await, 5, "{capacity:?}");
+    }
 }

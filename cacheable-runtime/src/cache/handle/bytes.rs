@@ -11,7 +11,7 @@ use crate::cache::budget::Budget;
 use crate::cache::cached::{Cached, Encoded, Fill, Known};
 use crate::cache::site::Location;
 use crate::codec::envelope::{self, Opened};
-use crate::codec::{self, CodecChoice};
+use crate::codec::{self, CodecChoice, Schema};
 use crate::error::{Error, ErrorKind};
 use crate::policy::Rules;
 
@@ -57,7 +57,7 @@ impl Cache {
             return Ok(None);
         }
         // An entry of a method with a `schema` number is known only to it.
-        let fits = codec::schema::<T>(CodecChoice::Auto, 0).fingerprint == header.fingerprint;
+        let fits = schema::<T>().fingerprint == header.fingerprint;
         let value = fits
             .then(|| codec::decode(header.codec, payload).ok())
             .flatten();
@@ -93,7 +93,7 @@ impl Cache {
         T::Owned: DeserializeOwned + 'static,
     {
         let limit = self.engine.settings().max_value;
-        let schema = codec::schema::<T::Owned>(CodecChoice::Auto, 0);
+        let schema = schema::<T::Owned>();
         let mut payload = Vec::new();
         let codec = codec::encode(&schema, &value, limit, &mut payload)?;
         let call = Cached {
@@ -135,4 +135,11 @@ impl Cache {
             )),
         }
     }
+}
+
+/// How a handle writes and knows a `T`, by its calls that load, too: see
+/// [`Cached::schema`].
+fn schema<T: DeserializeOwned + 'static>() -> Schema {
+    let version = Location::of_handle(LABEL).version;
+    codec::schema::<T>(CodecChoice::Auto, 0).of_version(version)
 }

@@ -248,6 +248,10 @@ impl Cache {
         let form = (policy.rules.schema, policy.rules.codec as u8);
         let local_key = engine.local_key(&policy.rules, 0, &|writer| {
             writer.arg(key.as_str()).arg(&form).type_arg::<T>();
+            // What a call without a tag has put there is not removed by it.
+            if !policy.tags.is_empty() {
+                writer.arg(&policy.tags);
+            }
         });
         let local = match engine.look(local_key) {
             Ok(value) => return Call::hit(value),
