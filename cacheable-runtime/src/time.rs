@@ -116,8 +116,9 @@ impl Clock {
     }
 
     /// Reads the clock once for both, and not more exactly than the system's
-    /// timer goes: some milliseconds late, at a third of the cost. What must
-    /// not be answered with a moment too long is told about, not timed out.
+    /// timer goes: some milliseconds off, to either side, at a third of the cost.
+    /// What must not be answered with a moment too long is told about, not timed
+    /// out.
     #[inline]
     pub(crate) fn moment(&self) -> Moment {
         match self {
