@@ -28,8 +28,7 @@ pub(crate) fn embedded(bench: &mut Bench) {
 
 /// Hits in a server.
 pub(crate) fn redis(bench: &mut Bench, server: &Server) {
-    let trips = || server.trips();
-    let path = |name| Path::new(name).tasks(&TASKS).timed().trips(&trips);
+    let path = |name| Path::new(name).tasks(&TASKS).timed().on(server);
     bench.path(&path("hit/redis/project"), async || {
         redis_projects(server).await
     });

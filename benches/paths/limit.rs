@@ -43,8 +43,7 @@ pub(crate) fn embedded(bench: &mut Bench) {
 
 /// In a server.
 pub(crate) fn redis(bench: &mut Bench, server: &Server) {
-    let trips = || server.trips();
-    let path = Path::new("limit/redis").tasks(&TASKS).timed().trips(&trips);
+    let path = Path::new("limit/redis").tasks(&TASKS).timed().on(server);
     bench.path(&path, async || {
         let by_hand = ByHand::on(server).await;
         let limiter = server.runtime().await.rate_limiter();

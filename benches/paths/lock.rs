@@ -21,8 +21,7 @@ const TTL: Duration = Duration::from_secs(10);
 
 /// Acquire and release, each operation a name of its own.
 pub(crate) fn alone(bench: &mut Bench, server: &Server) {
-    let trips = || server.trips();
-    let path = Path::new("lock").tasks(&TASKS).timed().trips(&trips);
+    let path = Path::new("lock").tasks(&TASKS).timed().on(server);
     bench.path(&path, async || {
         let by_hand = ByHand::on(server).await;
         let rslock: &LockManager = Box::leak(Box::new(LockManager::new(vec![server.url()])));

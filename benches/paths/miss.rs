@@ -65,8 +65,7 @@ fn insert(cache: &QuickCache<u64>, id: u64) -> Arc<Project> {
 
 /// Misses in a server.
 pub(crate) fn redis(bench: &mut Bench, server: &Server) {
-    let trips = || server.trips();
-    let path = Path::new("miss/redis").tasks(&TASKS).timed().trips(&trips);
+    let path = Path::new("miss/redis").tasks(&TASKS).timed().on(server);
     bench.path(&path, async || {
         let service = Service::on(server.runtime().await);
         let by_hand = ByHand::on(server).await;

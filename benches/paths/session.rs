@@ -38,8 +38,7 @@ impl Data {
 
 /// Reads of live sessions.
 pub(crate) fn get(bench: &mut Bench, server: &Server) {
-    let trips = || server.trips();
-    let path = Path::new("session/get").tasks(&TASKS).timed().trips(&trips);
+    let path = Path::new("session/get").tasks(&TASKS).timed().on(server);
     bench.path(&path, async || {
         let world = World::on(server).await;
         Field {
@@ -66,8 +65,7 @@ pub(crate) fn get(bench: &mut Bench, server: &Server) {
 
 /// Writes to live sessions.
 pub(crate) fn set(bench: &mut Bench, server: &Server) {
-    let trips = || server.trips();
-    let path = Path::new("session/set").tasks(&TASKS).timed().trips(&trips);
+    let path = Path::new("session/set").tasks(&TASKS).timed().on(server);
     bench.path(&path, async || {
         let world = World::on(server).await;
         Field {

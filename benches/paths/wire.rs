@@ -1,5 +1,6 @@
 //! The server, and how one would talk to it by hand.
 
+use benches::Served;
 use cacheable_runtime::{IntoKey, Key, Runtime};
 use cacheable_tests::RedisServer;
 use redis::aio::MultiplexedConnection;
@@ -33,13 +34,6 @@ impl Server {
             .unwrap_or_default()
     }
 
-    /// How often the server has read from a connection. With one task that
-    /// waits for each answer this is the number of round trips.
-    pub(crate) fn trips(&self) -> u64 {
-        self.info("stats", "total_reads_processed")
-            .unwrap_or_default()
-    }
-
     /// A runtime on this server, without level 1, which would answer.
     pub(crate) async fn runtime(&self) -> Runtime {
         let builder = Runtime::builder().redis(self.0.url()).local_capacity(0);
@@ -67,6 +61,19 @@ impl Server {
             (name == field).then_some(value)
         });
         value?.parse().ok()
+    }
+}
+
+impl Served for Server {
+    /// How often the server has read from a connection. With one task that
+    /// waits for each answer this is the number of round trips.
+    fn trips(&self) -> u64 {
+        self.info("stats", "total_reads_processed")
+            .unwrap_or_default()
+    }
+
+    fn clear(&self) {
+        self.0.command::<()>(&["FLUSHALL", "SYNC"]);
     }
 }
 

@@ -65,8 +65,7 @@ fn step(number: u64) -> Step {
 /// Measures the path, if it was asked for.
 pub(crate) fn run(bench: &mut Bench, server: &Server) {
     let keys = if bench.is_quick() { KEYS / 50 } else { KEYS };
-    let trips = || server.trips();
-    let path = Path::new("zipf").tasks(&[64]).timed().trips(&trips);
+    let path = Path::new("zipf").tasks(&[64]).timed().on(server);
     bench.path(&path, async || field(server, keys).await);
 }
 

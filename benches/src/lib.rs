@@ -28,7 +28,7 @@ pub use bounds::{Bounds, Cost, TOLERANCE};
 pub use contender::Contender;
 pub use machine::Machine;
 pub use measure::{cpu_time, in_turns};
-pub use path::{Bench, Field, Path};
+pub use path::{Bench, Field, Path, Served};
 pub use plot::{Plot, Unit};
 pub use record::{keep, redraw};
 pub use stats::{median, percentile};

@@ -9,6 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinSet;
 
 use crate::contender::{Batch, Contender, Running};
+use crate::path::Served;
 use crate::stats::{median, percentile, spread};
 
 /// How much is measured.
@@ -147,13 +148,13 @@ fn next_numbers(tasks: u64, size: u64) -> impl Iterator<Item = StepBy<Range<u64>
 pub(crate) fn count(
     contender: &Contender,
     runtime: &tokio::runtime::Runtime,
-    trips: Option<&dyn Fn() -> u64>,
+    server: Option<&dyn Served>,
     effort: Effort,
 ) -> Counted {
     // Buffers grow and connections settle before anything is counted.
     runtime.block_on(run_alone(contender, effort.counted));
     let batch = run_alone(contender, effort.counted);
-    let trips_before = trips.map(|trips| trips());
+    let trips_before = server.map(Served::trips);
     let counted = allocation_counter::measure(|| {
         runtime.block_on(batch);
     });
@@ -161,9 +162,9 @@ pub(crate) fn count(
     Counted {
         allocations: counted.count_total as f64 / operations,
         bytes: counted.bytes_total as f64 / operations,
-        trips: trips
+        trips: server
             .zip(trips_before)
-            .map(|(trips, before)| (trips() - before) as f64 / operations),
+            .map(|(server, before)| (server.trips() - before) as f64 / operations),
     }
 }
 

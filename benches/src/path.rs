@@ -35,7 +35,17 @@ pub struct Path<'a> {
     tasks: Vec<u64>,
     workers: Option<usize>,
     timed: bool,
-    trips: Option<&'a dyn Fn() -> u64>,
+    server: Option<&'a dyn Served>,
+}
+
+/// The server that a path's contenders talk to.
+pub trait Served {
+    /// How many requests it has got so far.
+    fn trips(&self) -> u64;
+
+    /// Forgets all that it holds. What one path leaves behind is not to weigh on
+    /// the next one: who ran before would show in the figures.
+    fn clear(&self);
 }
 
 /// The contenders of a path, and what one has to know about them.
@@ -55,7 +65,7 @@ impl<'a> Path<'a> {
             tasks: vec![1],
             workers: None,
             timed: false,
-            trips: None,
+            server: None,
         }
     }
 
@@ -82,10 +92,11 @@ impl<'a> Path<'a> {
         self
     }
 
-    /// How many requests the server has got so far. Default: there is none.
+    /// Measures on a server, which is empty at the beginning of each number of
+    /// tasks, and counts the requests that it gets. Default: there is none.
     #[must_use]
-    pub fn trips(mut self, trips: &'a dyn Fn() -> u64) -> Self {
-        self.trips = Some(trips);
+    pub fn on(mut self, server: &'a dyn Served) -> Self {
+        self.server = Some(server);
         self
     }
 }
@@ -126,6 +137,7 @@ impl Bench {
         let counted = count(path, &field, effort);
         for (tasks, name) in wanted {
             let runtime = runtime_for(tasks, path.workers);
+            path.clear();
             let field = runtime.block_on(field());
             let rounds = measure::measure(&field.contenders, tasks, path.timed, effort);
             let measured = runtime.block_on(rounds);
@@ -199,6 +211,12 @@ impl Path<'_> {
             _ => format!("{}/{tasks}", self.name),
         }
     }
+
+    fn clear(&self) {
+        if let Some(server) = self.server {
+            server.clear();
+        }
+    }
 }
 
 /// A runtime as a service has it, with a worker per core; but no more workers
@@ -218,10 +236,11 @@ fn runtime_for(tasks: u64, workers: Option<usize>) -> Runtime {
 fn count(path: &Path<'_>, field: &impl AsyncFn() -> Field, effort: Effort) -> Vec<Counted> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime can be made");
+    path.clear();
     let field = runtime.block_on(field());
     let contenders = field.contenders.iter();
     contenders
-        .map(|contender| measure::count(contender, &runtime, path.trips, effort))
+        .map(|contender| measure::count(contender, &runtime, path.server, effort))
         .collect()
 }
 
