@@ -5,17 +5,16 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::budget::Budget;
+use super::call::ValueType;
 use super::flight::Landing;
 use super::fresh::{millis, settled};
+use super::load::Yield;
 use super::site::{Location, Site};
-use super::tags::{marker_of_tag, prefix_of};
+use super::tags::{Tags, marker_of_tag, prefix_of};
 use super::{Busy, Engine, tags};
 use crate::codec::envelope::{self, Header};
-use crate::codec::{self, CodecId, EncodeError, Schema, SchemaOf};
+use crate::codec::{self, CodecId, Encodable, EncodeError, Schema, SchemaOf};
 use crate::error::{Error, ErrorKind};
 use crate::local::{Entry, KeyHash, Marker, Question, Ticket, Times};
 use crate::observe::Counters;
@@ -119,11 +118,13 @@ impl Cached {
         of(self.rules.codec, self.rules.schema).of_version(self.location.version)
     }
 
-    pub(crate) fn encode<T>(&self, value: &T) -> Result<Encoded, EncodeError>
-    where
-        T: Serialize + DeserializeOwned + Send + Sync + 'static,
-    {
-        let schema = self.schema(codec::schema::<T>);
+    /// `of`: of the value's type.
+    pub(crate) fn encode(
+        &self,
+        of: SchemaOf,
+        value: &dyn Encodable,
+    ) -> Result<Encoded, EncodeError> {
+        let schema = self.schema(of);
         let mut payload = Vec::with_capacity(TYPICAL_PAYLOAD);
         let codec = codec::encode(
             &schema,
@@ -136,6 +137,19 @@ impl Cached {
             fingerprint: schema.fingerprint,
             payload,
         })
+    }
+
+    /// What a value is kept as, if it is, and under which tags beside this call's.
+    pub(super) fn yields(
+        &self,
+        named: Tags,
+        of: &ValueType,
+        value: Option<&dyn Encodable>,
+    ) -> Yield {
+        Yield {
+            tags: named.finish(&self.tags),
+            encoded: value.map(|value| self.encode(of.schema, value)),
+        }
     }
 
     /// The bytes to store and their life; `None` when there is nothing to

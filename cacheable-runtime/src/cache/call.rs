@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -11,9 +12,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::Engine;
+use super::answer::{Alone, Given};
 use super::budget::Budget;
 use super::cached::{Cached, Known};
-use super::course::{Alone, Course, Given, settle};
+use super::course::{Course, settle};
 use super::flight::Landing;
 use super::load::Load;
 use super::read::Found;
@@ -199,6 +201,7 @@ impl Call {
         Running {
             course: self.course(false),
             body: Alone(body),
+            shape: PhantomData,
         }
     }
 
@@ -210,12 +213,12 @@ impl Call {
         F: Future<Output = S::Return>,
         U: FnOnce(&S::Stored) -> bool,
     {
-        let mut course = self.course::<S>(false);
-        if let Some(answer) = course.answer() {
+        let mut course = self.course(false);
+        if let Some(answer) = course.answer::<S>() {
             return answer;
         }
-        let mut body = Given::new(body, unless, no_tags);
-        let returned = poll_fn(move |context| course.poll(context, &mut body)).await;
+        let mut body = Given::new(body, unless, no_tags::<S::Stored>);
+        let returned = poll_fn(move |context| course.poll::<S>(context, &mut body)).await;
         returned.unwrap_or_else(never_late)
     }
 
@@ -238,12 +241,12 @@ impl Call {
         G: FnOnce(&S::Stored, &mut Tags),
         L: FnOnce() -> S::Return,
     {
-        let mut course = self.course::<S>(true);
-        if let Some(answer) = course.answer() {
+        let mut course = self.course(true);
+        if let Some(answer) = course.answer::<S>() {
             return answer;
         }
         let mut body = Given::new(body, unless, tags);
-        let returned = poll_fn(move |context| course.poll(context, &mut body)).await;
+        let returned = poll_fn(move |context| course.poll::<S>(context, &mut body)).await;
         returned.unwrap_or_else(late)
     }
 
@@ -308,7 +311,8 @@ impl Call {
         .await
     }
 
-    fn course<S: CachedShape>(self, tagged: bool) -> Course<S> {
+    #[inline]
+    fn course(self, tagged: bool) -> Course {
         match self.0 {
             State::Hit(landing) => Course::hit(landing),
             State::Direct => Course::direct(),
@@ -320,8 +324,9 @@ impl Call {
 /// What [`Call::run`] returns.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Running<'a, S: CachedShape, F> {
-    course: Course<S>,
+    course: Course,
     body: Alone<'a, F>,
+    shape: PhantomData<fn() -> S>,
 }
 
 /// Nothing in it is pinned: its body is elsewhere.
@@ -336,11 +341,11 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<S::Return> {
-        let Self { course, body } = self.get_mut();
-        if let Some(answer) = course.answer() {
+        let Self { course, body, .. } = self.get_mut();
+        if let Some(answer) = course.answer::<S>() {
             return Poll::Ready(answer);
         }
-        let polled = course.poll(context, body);
+        let polled = course.poll::<S>(context, body);
         polled.map(|returned| returned.unwrap_or_else(never_late))
     }
 }

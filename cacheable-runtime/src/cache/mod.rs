@@ -7,6 +7,7 @@
 //! [`invalidate`] and [`put`] are the other two attributes, [`handle`] is the
 //! same by hand. What does not reach the store is in [`repair`].
 
+mod answer;
 mod ask;
 mod budget;
 mod cached;

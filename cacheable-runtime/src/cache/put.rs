@@ -150,7 +150,7 @@ impl PutCall {
         let value = S::value(&kept);
         // In generic code it may turn out to be nothing, or an error.
         let keeps = self.keeps && codec::hidden(value) == Hidden::Value && !unless(value);
-        let encoded = keeps.then(|| seized.call.encode(value));
+        let encoded = keeps.then(|| seized.call.encode(codec::schema::<S::Stored>, value));
         Box::pin(seized.keep(encoded)).await;
         S::rejoin(kept)
     }

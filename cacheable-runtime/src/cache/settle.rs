@@ -19,8 +19,14 @@ use crate::sync::{BoxFuture, start};
 pub(super) fn restore<S: CachedShape>(landing: Landing) -> Option<S::Return> {
     match landing {
         Some(value) => Some(S::restore(value.downcast().ok()?)),
-        None => S::absent().or_else(|| Some(S::restore(Arc::new(codec::none()?)))),
+        None => restore_absence::<S>(),
     }
+}
+
+/// By itself, so that the rest is small enough to become a part of a hit.
+#[cold]
+fn restore_absence<S: CachedShape>() -> Option<S::Return> {
+    S::absent().or_else(|| Some(S::restore(Arc::new(codec::none()?))))
 }
 
 /// Refreshes in the background, by one more call of the method.

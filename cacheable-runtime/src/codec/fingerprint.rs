@@ -12,20 +12,18 @@
 //! the number depends on field names, variant names and kinds alone, and is the
 //! same for every process and compiler.
 
-use std::any::{TypeId, type_name};
+use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use serde::de::DeserializeOwned;
 use siphasher::sip::SipHasher13;
 
-use super::probe::run;
 use super::shape::Shape;
 use super::tracer::Tracer;
-use super::{CodecId, DecodeError, decode};
+use super::{CodecId, DecodeError, TypeFns};
 
 /// A value type; leaked, since there are only as many as types.
 pub(super) struct TypeInfo {
@@ -70,24 +68,24 @@ impl TypeInfo {
     }
 }
 
-pub(super) fn of<T: DeserializeOwned + 'static>() -> &'static TypeInfo {
+/// `id` is that of the type that `type_fns` are of.
+pub(super) fn of(id: TypeId, type_fns: &TypeFns) -> &'static TypeInfo {
     thread_local! {
         /// Those that this thread has met: even a lock that is shared is written
         /// to, and that for every look into the store.
         static KNOWN: RefCell<Types> = RefCell::default();
     }
-    let id = TypeId::of::<T>();
     let known = KNOWN.try_with(|known| known.borrow().get(&id).copied());
     if let Ok(Some(known)) = known {
         return known;
     }
-    let found = among_all::<T>(id);
+    let found = among_all(id, type_fns);
     // Unless the thread is ending.
     let _ = KNOWN.try_with(|known| known.borrow_mut().insert(id, found));
     found
 }
 
-fn among_all<T: DeserializeOwned + 'static>(id: TypeId) -> &'static TypeInfo {
+fn among_all(id: TypeId, type_fns: &TypeFns) -> &'static TypeInfo {
     let known = TYPES
         .read()
         .unwrap_or_else(PoisonError::into_inner)
@@ -96,7 +94,7 @@ fn among_all<T: DeserializeOwned + 'static>(id: TypeId) -> &'static TypeInfo {
     known.unwrap_or_else(|| {
         // Traced without the lock: that runs code of the type, which may ask
         // for a schema itself. Two threads that do it at once find the same.
-        let info = find_out::<T>();
+        let info = find_out(type_fns);
         let mut types = TYPES.write().unwrap_or_else(PoisonError::into_inner);
         types.entry(id).or_insert_with(|| Box::leak(Box::new(info)))
     })
@@ -106,14 +104,14 @@ type Types = HashMap<TypeId, &'static TypeInfo, BuildHasherDefault<AsItIs>>;
 
 static TYPES: LazyLock<RwLock<Types>> = LazyLock::new(RwLock::default);
 
-fn find_out<T: DeserializeOwned + 'static>() -> TypeInfo {
-    let binary = Tracer::trace(false, run::<T>);
-    let readable = Tracer::trace(true, run::<T>);
+fn find_out(type_fns: &TypeFns) -> TypeInfo {
+    let binary = Tracer::trace(false, type_fns.trace);
+    let readable = Tracer::trace(true, type_fns.trace);
     let mut hasher = SipHasher13::new_with_key(b"cacheable shape1");
     binary.shape.digest(&mut hasher);
     readable.shape.digest(&mut hasher);
     if !binary.complete {
-        hasher.write(type_name::<T>().as_bytes());
+        hasher.write((type_fns.name)().as_bytes());
     }
     let digest = hasher.finish();
     TypeInfo {
@@ -124,7 +122,7 @@ fn find_out<T: DeserializeOwned + 'static>() -> TypeInfo {
         shape: binary.shape,
         irregular: AtomicBool::new(false),
         read_back: Default::default(),
-        decode: |codec, bytes| decode::<T>(codec, bytes).map(drop),
+        decode: type_fns.decode,
     }
 }
 

@@ -6,12 +6,11 @@
 
 use std::any::type_name;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::CodecId;
 use super::place::Rules;
 use super::sink::Sink;
+use super::{CodecId, Encodable};
 
 /// What a value turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +24,11 @@ const NONE: u8 = 0;
 const ERR: u8 = 1;
 
 /// Whether `value` is a `None` or an `Err`.
-pub(crate) fn hidden<T: Serialize>(value: &T) -> Hidden {
-    if is_option::<T>() && first_byte(value) == Some(NONE) {
+pub(crate) fn hidden(value: &dyn Encodable) -> Hidden {
+    let name = value.type_name();
+    if is_option(name) && first_byte(value) == Some(NONE) {
         Hidden::None
-    } else if is_result::<T>() && first_byte(value) == Some(ERR) {
+    } else if is_result(name) && first_byte(value) == Some(ERR) {
         Hidden::Err
     } else {
         Hidden::Value
@@ -37,23 +37,31 @@ pub(crate) fn hidden<T: Serialize>(value: &T) -> Hidden {
 
 /// `None`, if `T` is an `Option`.
 pub(crate) fn none<T: DeserializeOwned>() -> Option<T> {
-    is_option::<T>().then(|| super::decode(CodecId::Bincode, &[NONE]).ok())?
+    if is_option(type_name::<T>()) {
+        super::decode(CodecId::Bincode, &[NONE]).ok()
+    } else {
+        None
+    }
 }
 
-fn is_option<T>() -> bool {
-    type_name::<T>().starts_with("core::option::Option<")
+fn is_option(name: &str) -> bool {
+    name.starts_with("core::option::Option<")
 }
 
-fn is_result<T>() -> bool {
-    type_name::<T>().starts_with("core::result::Result<")
+fn is_result(name: &str) -> bool {
+    name.starts_with("core::result::Result<")
 }
 
-fn first_byte<T: Serialize>(value: &T) -> Option<u8> {
+fn first_byte(value: &dyn Encodable) -> Option<u8> {
     // Everything behind the first byte is an error, and is not wanted. The
     // encoder is the one that entries are written with, so that nothing is
     // compiled for this alone.
     let mut first = Vec::new();
-    super::bincode::encode(value, &Rules::none(), &mut Sink::new(&mut first, 1));
+    value.encode(
+        CodecId::Bincode,
+        &Rules::none(),
+        &mut Sink::new(&mut first, 1),
+    );
     first.first().copied()
 }
 

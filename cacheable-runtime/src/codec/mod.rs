@@ -30,6 +30,7 @@ mod tests;
 mod tracer;
 mod walk;
 
+use std::any::{TypeId, type_name};
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -134,17 +135,65 @@ pub(crate) enum DecodeError {
 
 /// The schema of `T`, traced at the first call. `extra` is `schema = N`.
 pub(crate) fn schema<T: DeserializeOwned + 'static>(choice: CodecChoice, extra: u64) -> Schema {
-    let info = fingerprint::of::<T>();
-    Schema {
-        codec: preferred(choice, info),
-        fingerprint: info.fingerprint(extra),
-        complete: info.complete,
-        choice,
-        info,
+    let type_fns = const { &TypeFns::of::<T>() };
+    Schema::new(fingerprint::of(TypeId::of::<T>(), type_fns), choice, extra)
+}
+
+/// What is compiled for every type that is read; the code around it is compiled
+/// once.
+struct TypeFns {
+    name: fn() -> &'static str,
+    trace: tracer::Run,
+    decode: fn(CodecId, &[u8]) -> Result<(), DecodeError>,
+}
+
+impl TypeFns {
+    const fn of<T: DeserializeOwned>() -> Self {
+        Self {
+            name: type_name::<T>,
+            trace: probe::run::<T>,
+            decode: |codec, bytes| decode::<T>(codec, bytes).map(drop),
+        }
+    }
+}
+
+/// A value to write: what of it is compiled for every type. The code around it
+/// is compiled once.
+pub(crate) trait Encodable {
+    /// `false`: the cause is in `rules` or `out`, or the value's own.
+    fn encode(&self, codec: CodecId, rules: &Rules<'_>, out: &mut Sink<'_>) -> bool;
+
+    fn type_name(&self) -> &'static str;
+}
+
+impl<T: Serialize> Encodable for T {
+    fn encode(&self, codec: CodecId, rules: &Rules<'_>, out: &mut Sink<'_>) -> bool {
+        match codec {
+            CodecId::Bincode => bincode::encode(self, rules, out),
+            CodecId::MsgPack => msgpack::encode(self, rules, out),
+            #[cfg(feature = "json")]
+            CodecId::Json => json::encode(self, rules, out),
+            #[cfg(not(feature = "json"))]
+            CodecId::Json => false,
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<T>()
     }
 }
 
 impl Schema {
+    fn new(info: &'static TypeInfo, choice: CodecChoice, extra: u64) -> Self {
+        Self {
+            codec: preferred(choice, info),
+            fingerprint: info.fingerprint(extra),
+            complete: info.complete,
+            choice,
+            info,
+        }
+    }
+
     /// With the version of the crate that declares the site mixed into the
     /// fingerprint if the shape alone does not tell two forms of the type apart.
     pub(crate) fn of_version(mut self, version: &str) -> Self {
@@ -169,9 +218,9 @@ fn preferred(choice: CodecChoice, info: &TypeInfo) -> CodecId {
 
 /// Appends `value` to `out`, at most `limit` bytes, and says how. After an
 /// error `out` is as it was.
-pub(crate) fn encode<T: Serialize>(
+pub(crate) fn encode(
     schema: &Schema,
-    value: &T,
+    value: &dyn Encodable,
     limit: usize,
     out: &mut Vec<u8>,
 ) -> Result<CodecId, EncodeError> {
@@ -196,10 +245,10 @@ pub(crate) fn encode<T: Serialize>(
     Ok(other)
 }
 
-fn encode_as<T: Serialize>(
+fn encode_as(
     codec: CodecId,
     info: &TypeInfo,
-    value: &T,
+    value: &dyn Encodable,
     limit: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
@@ -216,15 +265,8 @@ fn encode_as<T: Serialize>(
         fault: Cell::new(None),
     };
     let mut sink = Sink::new(out, limit);
-    let written = catch_unwind(AssertUnwindSafe(|| match codec {
-        CodecId::Bincode => bincode::encode(value, &rules, &mut sink),
-        CodecId::MsgPack => msgpack::encode(value, &rules, &mut sink),
-        #[cfg(feature = "json")]
-        CodecId::Json => json::encode(value, &rules, &mut sink),
-        #[cfg(not(feature = "json"))]
-        CodecId::Json => false,
-    }))
-    .unwrap_or(false);
+    let mut written = false;
+    catch_panic(&mut || written = value.encode(codec, &rules, &mut sink));
     let result = if let Some(fault) = rules.fault.get() {
         // Looked at first: a `Serialize` may swallow the encoder's error.
         Err(EncodeError::from(fault))
@@ -245,15 +287,23 @@ fn encode_as<T: Serialize>(
 
 /// Reads all of `bytes`, or nothing.
 pub(crate) fn decode<T: DeserializeOwned>(codec: CodecId, bytes: &[u8]) -> Result<T, DecodeError> {
-    catch_unwind(|| match codec {
-        CodecId::Bincode => bincode::decode(bytes),
-        CodecId::MsgPack => msgpack::decode(bytes),
-        #[cfg(feature = "json")]
-        CodecId::Json => json::decode(bytes),
-        #[cfg(not(feature = "json"))]
-        CodecId::Json => Err(DecodeError::Missing(codec)),
-    })
-    .unwrap_or(Err(DecodeError::Panicked))
+    let mut decoded = Err(DecodeError::Panicked);
+    catch_panic(&mut || {
+        decoded = match codec {
+            CodecId::Bincode => bincode::decode(bytes),
+            CodecId::MsgPack => msgpack::decode(bytes),
+            #[cfg(feature = "json")]
+            CodecId::Json => json::decode(bytes),
+            #[cfg(not(feature = "json"))]
+            CodecId::Json => Err(DecodeError::Missing(codec)),
+        };
+    });
+    decoded
+}
+
+/// Code of the user's type may panic: `work` then ends early.
+fn catch_panic(work: &mut dyn FnMut()) {
+    drop(catch_unwind(AssertUnwindSafe(work)));
 }
 
 impl CodecId {

@@ -7,7 +7,7 @@ use serde::ser::Error;
 use super::shape::{Kind, Leaf, Node, Ref, Shape};
 
 /// What one encoder can carry.
-pub(super) struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     /// By position: the value must have this shape. `None`: names and kinds
     /// are in the bytes.
     pub(super) shape: Option<&'a Shape>,

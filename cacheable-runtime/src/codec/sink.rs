@@ -3,7 +3,7 @@
 use std::io;
 
 /// Appends to a vector until the limit; what would exceed it is not written.
-pub(super) struct Sink<'a> {
+pub(crate) struct Sink<'a> {
     out: &'a mut Vec<u8>,
     left: usize,
     full: bool,
