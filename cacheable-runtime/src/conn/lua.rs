@@ -43,8 +43,11 @@ impl Lua {
         if modern { &self.modern } else { &self.plain }
     }
 
-    pub(super) fn script(&self, modern: bool) -> &Script {
-        &self.form(modern).script
+    /// What makes a server know the script.
+    pub(super) fn load(&self, modern: bool) -> Cmd {
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(self.form(modern).text);
+        load
     }
 
     /// A run of the script.

@@ -11,6 +11,7 @@ mod breaker;
 mod cluster;
 mod dedicated;
 mod fault;
+mod greet;
 mod lua;
 mod routes;
 mod sentinel;
@@ -420,22 +421,4 @@ impl Pair {
 
 fn is_unknown_script(error: &RedisError) -> bool {
     code(error) == Some("NOSCRIPT")
-}
-
-async fn load_scripts(
-    greeting: &Greeting,
-    modern: bool,
-    connection: &mut Connection,
-) -> RedisResult<()> {
-    // The series is there before it counts.
-    script_reloads(0);
-    for script in greeting.scripts {
-        script.script(modern).load_async(connection).await?;
-    }
-    greeting
-        .counter
-        .script(modern)
-        .load_async(connection)
-        .await?;
-    Ok(())
 }

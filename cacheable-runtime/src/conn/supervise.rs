@@ -1,30 +1,28 @@
 //! Keeps one link up.
 //!
-//! Connect both, have the server follow what is read, load the scripts, ask
-//! for the time, publish. Then wait for one of three: something is doubtful
-//! about the connection, the heartbeat is due (a silent network says nothing),
-//! or the owner closes. Withdraw first, tell the listener, then begin again. So
-//! it is when the sentinels name another server.
+//! Connect and greet the server (see [`greet`](super::greet)), publish. Then wait
+//! for one of three: something is doubtful about the connection, the heartbeat is
+//! due (a silent network says nothing), or the owner closes. Withdraw first, tell
+//! the listener, then begin again. So it is when the sentinels name another server.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redis::{AsyncConnectionConfig, ConnectionInfo, PushInfo, PushKind, RedisResult, Value, cmd};
+use redis::{ConnectionInfo, RedisResult, cmd};
 use tokio::sync::watch;
 
 use super::address::Address;
-use super::fault::{code, is_elsewhere};
-use super::stream::{Connection, Reads};
+use super::greet::ask_time;
+use super::stream::Connection;
 use super::untold::Untold;
-use super::{Named, Pair, Shared, State, load_scripts};
-use crate::bus::Listener;
+use super::{Pair, Shared, State};
 use crate::error::{Error, ErrorKind};
-use crate::sync::{lock, random, unique};
+use crate::sync::{lock, random};
 
 pub(super) struct Supervisor {
-    address: Address,
-    shared: Arc<Shared>,
+    pub(super) address: Address,
+    pub(super) shared: Arc<Shared>,
     publish: watch::Sender<State>,
 }
 
@@ -76,13 +74,10 @@ impl Supervisor {
             };
             first = false;
             match self.connect(&broken, patience).await {
-                Ok((pair, at)) => {
+                Ok((pair, untold, at)) => {
                     if said {
                         tracing::info!(server = %self.address, "connected again");
                     }
-                    let mut pair = pair;
-                    // Before anybody reads over it.
-                    let untold = Untold::begin(self.address.shown(), &mut pair.removals).await;
                     self.shared.breaker.close();
                     self.publish.send_replace(State::Up(pair.clone()));
                     let up = Instant::now();
@@ -126,17 +121,17 @@ impl Supervisor {
         &self,
         broken: &Arc<Broken>,
         patience: Duration,
-    ) -> Result<(Pair, ConnectionInfo), Error> {
+    ) -> Result<(Pair, Untold, ConnectionInfo), Error> {
         let attempt = async {
             let at = self.address.locate(patience).await?;
-            let pair = tokio::select! {
-                pair = self.attempt(&at, broken) => pair,
+            let greeted = tokio::select! {
+                greeted = self.greet(&at, broken) => greeted,
                 // A server that is silent and that nobody holds for the
                 // primary any more is not waited for.
                 error = self.address.left(&at) => return Err(error),
             };
-            let pair = pair.map_err(|error| self.shared.translate(&error))?;
-            Ok((pair, at))
+            let (pair, untold) = greeted.map_err(|error| self.shared.translate(&error))?;
+            Ok((pair, untold, at))
         };
         tokio::time::timeout(patience, attempt)
             .await
@@ -146,107 +141,6 @@ impl Supervisor {
                     format!("no connection within {patience:?}"),
                 ))
             })
-    }
-
-    async fn attempt(&self, at: &ConnectionInfo, broken: &Arc<Broken>) -> RedisResult<Pair> {
-        let mut reads = self.open(at, broken, true).await?;
-        let mut removals = self.open(at, broken, false).await?;
-        let modern = is_modern(&mut removals).await?;
-        let follows = self.follow(&mut reads).await?;
-        load_scripts(&self.shared.greeting, modern, &mut removals).await?;
-        self.number(&mut reads, modern).await?;
-        let asked = Instant::now();
-        self.follow_time(&mut reads).await?;
-        // Before anybody can use it: what is read from here on is followed.
-        self.shared.listener.connected(follows);
-        self.shared.listener.heard(asked);
-        Ok(Pair {
-            values: Reads::new(reads.clone()),
-            reads,
-            removals,
-            modern,
-            follows,
-            id: unique(),
-        })
-    }
-
-    async fn open(
-        &self,
-        at: &ConnectionInfo,
-        broken: &Arc<Broken>,
-        reads: bool,
-    ) -> RedisResult<Connection> {
-        let (shared, broken) = (Arc::clone(&self.shared), Arc::clone(broken));
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(Some(self.shared.timeouts.command))
-            // It is called in the order of the wire, before the answers behind
-            // the push are seen.
-            .set_push_sender(move |push: PushInfo| {
-                match push.kind {
-                    // A connection that was given up says nothing of the one
-                    // after it.
-                    PushKind::Disconnection => broken.once(|| {
-                        shared.listener.lost();
-                        shared.doubtful.notify_one();
-                    }),
-                    PushKind::Invalidate if reads => pass_on(&push.data, &*shared.listener),
-                    _ => {}
-                }
-                Ok::<_, redis::aio::SendError>(())
-            });
-        Connection::open(at, self.address.tls(), config).await
-    }
-
-    /// Has the server tell of changes. `false`: it cannot.
-    async fn follow(&self, reads: &mut Connection) -> RedisResult<bool> {
-        let mut tracking = cmd("CLIENT");
-        tracking.arg("TRACKING").arg("ON").arg("NOLOOP");
-        match tracking.exec_async(reads).await {
-            Ok(()) => Ok(true),
-            Err(error) if matches!(code(&error), Some("ERR" | "NOPERM")) => {
-                tracing::warn!(
-                    server = %self.address,
-                    code = code(&error),
-                    "the server does not tell of changes (CLIENT TRACKING), so nothing is kept in this process"
-                );
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Writes, so that a server that takes no writes shows it, and passes on
-    /// the number that comes back.
-    async fn number(&self, reads: &mut Connection, modern: bool) -> RedisResult<()> {
-        let greeting = &self.shared.greeting;
-        let keys = [&greeting.counter_key];
-        let call = |named| greeting.counter.call(named, modern, &keys, &[]);
-        let mut answer = call(Named::ByHash).query_async::<String>(reads).await;
-        if answer.as_ref().is_err_and(super::is_unknown_script) {
-            answer = call(Named::ByText).query_async(reads).await;
-        }
-        match answer {
-            Ok(number) => {
-                if let Ok(number) = number.parse() {
-                    self.shared.listener.numbered(number);
-                }
-                Ok(())
-            }
-            // It answers, and can still be read from and removed from.
-            Err(error)
-                if matches!(
-                    code(&error),
-                    Some("OOM" | "MISCONF" | "NOREPLICAS" | "WRONGTYPE")
-                ) =>
-            {
-                Ok(())
-            }
-            // Another node has the counter. One that serves nothing now says
-            // that before it says who does, so this one is well.
-            Err(error) if self.shared.cluster.is_some() && is_elsewhere(&error) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Ends when the connection is of no more use, and says why. `untold`: from
@@ -326,19 +220,16 @@ impl Supervisor {
         time.and(ping)
     }
 
-    /// Asks for the server's time, which all decisions about age go by.
     async fn follow_time(&self, connection: &mut Connection) -> RedisResult<()> {
-        let asked = Instant::now();
-        let (seconds, micros): (u64, u64) = cmd("TIME").query_async(connection).await?;
-        let now = seconds.saturating_mul(1000).saturating_add(micros / 1000);
-        self.shared.listener.told_time(now, asked.elapsed());
+        let (millis, round_trip) = ask_time(connection).await?;
+        self.shared.listener.told_time(millis, round_trip);
         Ok(())
     }
 }
 
 /// Whether a pair of connections was given up.
 #[derive(Default)]
-struct Broken(Mutex<bool>);
+pub(super) struct Broken(Mutex<bool>);
 
 impl Broken {
     /// Once it is, nothing of it is told any more: what is being told is waited for,
@@ -348,42 +239,11 @@ impl Broken {
     }
 
     /// Gives it up and tells so, unless it was before.
-    fn once(&self, tell: impl FnOnce()) {
+    pub(super) fn once(&self, tell: impl FnOnce()) {
         let mut broken = lock(&self.0);
         if !std::mem::replace(&mut *broken, true) {
             tell();
         }
-    }
-}
-
-/// A push names keys, or none for all of them.
-fn pass_on(data: &[Value], listener: &dyn Listener) {
-    match data {
-        [Value::Array(keys)] => {
-            for key in keys {
-                if let Value::BulkString(key) = key {
-                    listener.changed(key);
-                }
-            }
-        }
-        _ => listener.all_changed(),
-    }
-}
-
-/// Whether the server reads `#!lua`: Redis 7, and every Valkey, which says the
-/// Redis version that it is like.
-async fn is_modern(connection: &mut Connection) -> RedisResult<bool> {
-    let info: RedisResult<String> = cmd("INFO").arg("server").query_async(connection).await;
-    match info {
-        Ok(info) => {
-            let mut lines = info.lines();
-            let version = lines.find_map(|line| line.strip_prefix("redis_version:"));
-            let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
-            Ok(major.is_some_and(|major| major >= 7))
-        }
-        // The plain form is read by all.
-        Err(error) if code(&error) == Some("NOPERM") => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

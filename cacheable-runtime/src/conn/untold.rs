@@ -29,12 +29,13 @@ const ROOM: u64 = 1_000_000;
 
 impl Untold {
     /// To be asked for before anything is read over the followed connection.
-    pub(super) async fn begin(server: &str, connection: &mut Connection) -> Self {
-        let stats = Stats::ask(connection).await.unwrap_or_default();
+    pub(super) async fn begin(server: &str, connection: &Connection) -> Self {
+        let (mut one, mut other) = (connection.clone(), connection.clone());
+        let (stats, room) = tokio::join!(Stats::ask(&mut one), room(&mut other));
         Self {
             server: server.to_owned(),
-            evicted: stats.evicted,
-            room: room(connection).await,
+            evicted: stats.unwrap_or_default().evicted,
+            room,
             said: false,
         }
     }
