@@ -2,6 +2,7 @@
 //! line of a table; `CACHEABLE_FAULTS=long` makes the faults longer.
 
 mod drill;
+mod far;
 mod memory;
 mod network;
 mod proxy;

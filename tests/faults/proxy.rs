@@ -113,6 +113,24 @@ fn it_forwards_and_counts() {
 }
 
 #[test]
+fn what_leaves_before_an_answer_is_one_round_trip() {
+    let (_server, proxy) = server_and_proxy();
+    let (mut client, mut other) = (Client::of(&proxy), Client::of(&proxy));
+    proxy.hold_replies(Of::All);
+    for _ in 0..3 {
+        client.send("PING");
+    }
+    other.send("PING");
+    wait_until("all is seen", PATIENCE, || proxy.seen().total() == 4);
+    assert_eq!(proxy.seen().round_trips, 2);
+    proxy.release();
+    client.expect("+PONG\r\n+PONG\r\n+PONG\r\n");
+    client.send("PING");
+    client.expect("+PONG\r\n");
+    assert_eq!(proxy.seen().round_trips, 3);
+}
+
+#[test]
 fn a_cut_resets_those_that_are_meant_and_a_refused_port_is_closed() {
     let (_server, proxy) = server_and_proxy();
     let (mut tracked, mut plain) = (Client::tracking(&proxy), Client::of(&proxy));

@@ -22,6 +22,7 @@ pub(super) async fn carry(mut client: TcpStream, mut server: TcpStream, shared: 
         shared,
         tracked: AtomicBool::new(false),
         lossy: AtomicBool::new(false),
+        answered: AtomicBool::new(true),
     };
     let closed = {
         let (from_client, to_client) = client.split();
@@ -46,6 +47,8 @@ struct Way<'a> {
     /// Something was swallowed. Replies can no longer be matched with their
     /// requests, so this connection cannot be used again.
     lossy: AtomicBool,
+    /// The client has got an answer, or none is due, since it asked last.
+    answered: AtomicBool,
 }
 
 impl Way<'_> {
@@ -92,6 +95,8 @@ impl Way<'_> {
                     let mut seen = lock(&self.shared.seen);
                     seen.bytes_sent += length as u64;
                     while let Some(frame) = frames.next()? {
+                        let begins = self.answered.swap(false, Ordering::Relaxed);
+                        seen.round_trips += u64::from(begins);
                         let words = words(&frame, 3);
                         seen.count(&words);
                         seen.keys_asked += keys_asked(&frame);
@@ -135,6 +140,7 @@ impl Way<'_> {
                     }
                     let stays = held || due > now;
                     if !(stays || *push && pushes == Pushes::Drop) {
+                        self.answered.fetch_or(!*push, Ordering::Relaxed);
                         ready.extend_from_slice(frame);
                     }
                     stays

@@ -96,6 +96,9 @@ pub struct Seen {
     pub bytes_received: u64,
     /// Connections that were accepted.
     pub connections: u64,
+    /// How often a client that had been answered asked on. What leaves together is
+    /// one; of several connections each has its own.
+    pub round_trips: u64,
     /// Pushes of the kind `invalidate` that the server sent.
     pub invalidations: u64,
 }
