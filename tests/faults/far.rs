@@ -26,6 +26,7 @@ async fn a_lost_link_is_made_again_in_the_first_attempt() {
     let builder = Runtime::builder().redis(proxy.url()).require_connection();
     let runtime = builder.build().await.unwrap();
     proxy.delay(Of::All, ROUND_TRIP);
+    // A machine that stands still every time says nothing.
     for _ in 0..5 {
         let standstill = Standstill::watch();
         let before = proxy.seen();

@@ -11,6 +11,7 @@ mod parked;
 mod peers;
 mod probe;
 mod repair;
+mod rights;
 mod scan_match;
 mod secrets;
 mod sentinel;
