@@ -60,6 +60,7 @@ impl Supervisor {
             removals,
             modern,
             follows,
+            room: untold.room(),
             id: unique(),
         };
         Ok((pair, untold))

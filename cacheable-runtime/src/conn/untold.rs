@@ -40,6 +40,11 @@ impl Untold {
         }
     }
 
+    /// How many keys the server tells of at most; `None`: there is no limit.
+    pub(super) fn room(&self) -> Option<u64> {
+        self.room
+    }
+
     /// Whether it may have kept something to itself since it was asked last.
     pub(super) async fn is_any(&mut self, connection: &mut Connection) -> RedisResult<bool> {
         let Stats { evicted, followed } = Stats::ask(connection).await?;

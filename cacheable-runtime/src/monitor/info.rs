@@ -48,6 +48,9 @@ pub(super) fn parse(text: &str) -> ServerStats {
             connected: number("connected_clients"),
             blocked: number("blocked_clients"),
             tracking: number("tracking_clients"),
+            tracked_keys: number("tracking_total_keys"),
+            // It says so elsewhere.
+            tracked_keys_limit: None,
             subscribed: number("pubsub_clients"),
             limit: number("maxclients"),
         },

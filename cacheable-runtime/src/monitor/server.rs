@@ -83,6 +83,12 @@ pub struct ClientStats {
     pub blocked: Option<u64>,
     /// Those of them that are told of changes, as level 1 is.
     pub tracking: Option<u64>,
+    /// Keys that the server tells them of, each of which some have read.
+    pub tracked_keys: Option<u64>,
+    /// How many such keys there may be before it stops telling of some:
+    /// `tracking-table-max-keys`, as it was when this process connected, or a
+    /// million where its user may not ask. `None` without a limit.
+    pub tracked_keys_limit: Option<u64>,
     /// Those of them that listen to channels.
     pub subscribed: Option<u64>,
     /// How many may be connected.
@@ -305,6 +311,11 @@ impl ServerStats {
                 connected: sum(self.clients.connected, other.clients.connected),
                 blocked: sum(self.clients.blocked, other.clients.blocked),
                 tracking: sum(self.clients.tracking, other.clients.tracking),
+                tracked_keys: sum(self.clients.tracked_keys, other.clients.tracked_keys),
+                tracked_keys_limit: sum(
+                    self.clients.tracked_keys_limit,
+                    other.clients.tracked_keys_limit,
+                ),
                 subscribed: sum(self.clients.subscribed, other.clients.subscribed),
                 limit: sum(self.clients.limit, other.clients.limit),
             },

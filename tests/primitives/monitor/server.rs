@@ -37,6 +37,31 @@ async fn this_server_is_understood() {
     assert_eq!(stats.server().as_ref(), Some(server));
 }
 
+/// Level 1 is told of no more keys than the server's table holds.
+#[tokio::test]
+async fn a_table_of_tracked_keys_that_is_nearly_full_is_found() {
+    let own = RedisServer::start();
+    own.command::<()>(&["CONFIG", "SET", "tracking-table-max-keys", "50"]);
+    let runtime = on(&own).await;
+    let said_so = async || {
+        let stats = runtime.stats().await.unwrap();
+        let clients = &server(&stats).clients;
+        assert_eq!(clients.tracked_keys_limit, Some(50));
+        let said = said(&stats.findings());
+        (
+            clients.tracked_keys.unwrap(),
+            said.contains("tracking-table-max-keys"),
+        )
+    };
+    let (few, full) = said_so().await;
+    assert!(few < 20 && !full, "{few}");
+    for number in 0..60 {
+        read(&runtime, &format!("key:{number}")).await;
+    }
+    let (many, full) = said_so().await;
+    assert!(many > 40 && full, "{many}");
+}
+
 /// M2
 #[tokio::test]
 async fn a_reset_of_the_counters_makes_no_negative_and_no_huge_rate() {

@@ -67,7 +67,7 @@ fn of_server(
     findings: &mut Vec<Finding>,
 ) {
     let node = || name.to_owned();
-    let memory = &server.memory;
+    let (memory, clients) = (&server.memory, &server.clients);
     if let (Some(used), Some(MemoryLimit::Bytes(limit)), Some(share)) =
         (memory.used, memory.limit, memory.fraction_used())
         && share > thresholds.memory
@@ -88,7 +88,7 @@ fn of_server(
             threshold: thresholds.fragmentation,
         });
     }
-    if let (Some(connected), Some(limit)) = (server.clients.connected, server.clients.limit)
+    if let (Some(connected), Some(limit)) = (clients.connected, clients.limit)
         && limit > 0
         && connected as f64 / limit as f64 > thresholds.clients
     {
@@ -97,6 +97,17 @@ fn of_server(
             connected,
             limit,
             threshold: thresholds.clients,
+        });
+    }
+    if let (Some(tracked), Some(limit)) = (clients.tracked_keys, clients.tracked_keys_limit)
+        && limit > 0
+        && tracked as f64 / limit as f64 > thresholds.tracked_keys
+    {
+        findings.push(Finding::ManyTrackedKeys {
+            node: node(),
+            tracked,
+            limit,
+            threshold: thresholds.tracked_keys,
         });
     }
     if let Some(cached) = memory.cached_scripts

@@ -91,6 +91,19 @@ pub enum Finding {
         /// What share of the limit may be used.
         threshold: f64,
     },
+    /// A server tells of changes to nearly as many keys as it may. Beyond that
+    /// it stops telling of some, and level 1 keeps nothing for long.
+    #[non_exhaustive]
+    ManyTrackedKeys {
+        /// The server.
+        node: String,
+        /// How many it tells of.
+        tracked: u64,
+        /// How many there may be.
+        limit: u64,
+        /// What share of the limit may be used.
+        threshold: f64,
+    },
     /// So many scripts are cached that somebody must be putting values into
     /// their text.
     #[non_exhaustive]
@@ -151,6 +164,7 @@ impl Finding {
             Self::Evictions { .. } => "evictions",
             Self::RejectedConnections { .. } => "rejected_connections",
             Self::ManyClients { .. } => "many_clients",
+            Self::ManyTrackedKeys { .. } => "many_tracked_keys",
             Self::ManyScripts { .. } => "many_scripts",
             Self::ErrorReplies { .. } => "error_replies",
             Self::PersistenceFailing { .. } => "persistence_failing",
@@ -170,6 +184,7 @@ impl Finding {
             | Self::Evictions { node, .. }
             | Self::RejectedConnections { node, .. }
             | Self::ManyClients { node, .. }
+            | Self::ManyTrackedKeys { node, .. }
             | Self::ManyScripts { node, .. }
             | Self::ErrorReplies { node, .. }
             | Self::PersistenceFailing { node, .. }

@@ -91,6 +91,19 @@ impl fmt::Display for Finding {
                 percent(*connected as f64 / *limit as f64),
                 percent(*threshold),
             ),
+            Self::ManyTrackedKeys {
+                node,
+                tracked,
+                limit,
+                threshold,
+            } => write!(
+                f,
+                "{node} tells of changes to {tracked} of {limit} keys ({}), over {}: raise \
+                 `tracking-table-max-keys`, or write `local = false` on methods with many keys \
+                 and few hits",
+                percent(*tracked as f64 / *limit as f64),
+                percent(*threshold),
+            ),
             Self::ManyScripts {
                 node,
                 cached,

@@ -20,6 +20,7 @@ pub struct Thresholds {
     pub(super) evictions: u64,
     pub(super) rejected_connections: u64,
     pub(super) clients: f64,
+    pub(super) tracked_keys: f64,
     pub(super) scripts: u64,
     pub(super) errors: u64,
 }
@@ -34,6 +35,7 @@ impl Default for Thresholds {
             evictions: 0,
             rejected_connections: 0,
             clients: 0.8,
+            tracked_keys: 0.8,
             scripts: 1_000,
             errors: 0,
         }
@@ -85,6 +87,13 @@ impl Thresholds {
     /// Default: 0.8.
     pub fn clients(mut self, share: f64) -> Self {
         self.clients = share;
+        self
+    }
+
+    /// What share of the keys that a server can tell of may be told of. From 0.9
+    /// on level 1 is emptied every second. Default: 0.8.
+    pub fn tracked_keys(mut self, share: f64) -> Self {
+        self.tracked_keys = share;
         self
     }
 

@@ -71,7 +71,11 @@ async fn parts(link: &Link) -> Result<Parts, Error> {
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
     let server = match next() {
-        Ok(answer) => Ok(info::parse(&text(answer))),
+        Ok(answer) => {
+            let mut server = info::parse(&text(answer));
+            server.clients.tracked_keys_limit = link.tracked_keys_limit();
+            Ok(server)
+        }
         Err(error) => Err(refused(&error, "INFO")),
     };
     let log = match next() {

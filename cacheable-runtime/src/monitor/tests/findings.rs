@@ -162,6 +162,24 @@ fn what_a_server_says_of_itself_is_found() {
         &of("connected_clients:9\nmaxclients:10"),
         Some("9 of 10 connections (90 %), over 80 %"),
     );
+    let mut crowded = of("tracking_total_keys:80");
+    check(&crowded, None);
+    let mut follow = |keys| {
+        crowded.nodes[0]
+            .server
+            .as_mut()
+            .unwrap()
+            .clients
+            .tracked_keys_limit = Some(keys);
+        crowded.clone()
+    };
+    check(&follow(100), None);
+    check(
+        &follow(99),
+        Some("changes to 80 of 99 keys (80.8 %), over 80 %"),
+    );
+    let lax = Thresholds::default().tracked_keys(0.9);
+    assert!(follow(99).findings_by(&lax).is_empty());
     check(&of("number_of_cached_scripts:1000"), None);
     check(
         &of("number_of_cached_scripts:1001"),
