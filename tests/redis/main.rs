@@ -10,6 +10,7 @@ mod outage;
 mod parked;
 mod peers;
 mod probe;
+mod refusals;
 mod repair;
 mod rights;
 mod scan_match;

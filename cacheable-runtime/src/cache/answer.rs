@@ -95,21 +95,20 @@ impl<S: CachedShape> Answer for Lent<'_, S> {
 
     fn divide(&mut self) -> Came {
         match self.returned.take().map(S::divide) {
-            Some(Divided::Value(kept)) => match hidden(S::value(&kept)) {
-                // A shape that has a nothing of its own would restore that one.
-                Hidden::None if S::absent().is_none() => {
-                    self.kept = Some(Arc::new(kept));
-                    Came::Absent
-                }
-                Hidden::Err => {
+            Some(Divided::Value(kept)) => {
+                let hidden = hidden(S::value(&kept));
+                if hidden == Hidden::Err {
                     self.returned = Some(S::rejoin(kept));
-                    Came::Hidden
+                    return Came::Hidden;
                 }
-                _ => {
-                    self.kept = Some(Arc::new(kept));
+                self.kept = Some(Arc::new(kept));
+                // A shape that has a nothing of its own would restore that one.
+                if hidden == Hidden::None && S::absent().is_none() {
+                    Came::Absent
+                } else {
                     Came::Value
                 }
-            },
+            }
             Some(Divided::Absent) => Came::Absent,
             Some(Divided::Failed(failed)) => {
                 self.returned = Some(failed);
@@ -143,10 +142,10 @@ impl<S: CachedShape> Answer for Lent<'_, S> {
 
     fn put_together(&mut self, kept: Option<Shared>, landing: Option<Landing>) {
         let kept = kept.and_then(|kept| kept.downcast::<S::Kept>().ok());
-        self.returned = match (kept.and_then(Arc::into_inner), landing) {
-            (Some(kept), _) => Some(S::rejoin(kept)),
-            (None, Some(landing)) => restore::<S>(landing),
-            (None, None) => S::absent(),
+        self.returned = match (kept.map(Arc::try_unwrap), landing) {
+            (Some(Ok(kept)), _) => Some(S::rejoin(kept)),
+            (_, Some(landing)) => restore::<S>(landing),
+            (_, None) => S::absent(),
         };
     }
 

@@ -50,12 +50,16 @@ impl Call {
     /// part of a call it would be written and read again, in pieces of another
     /// size, which a processor waits for. Without one, `call` is what there is to do.
     pub(crate) fn begin(
-        engine: &Engine,
+        engine: Option<&Engine>,
         site: &'static Site,
         closure: &'static str,
         key: &dyn Fn(&mut KeyWriter),
         call: &mut Self,
     ) -> Option<Shared> {
+        let Some(engine) = engine else {
+            crate::observe::say_no_runtime();
+            return None;
+        };
         if engine.is_closing() {
             engine.of_site(site).counters.bypassed();
             return None;
@@ -118,11 +122,6 @@ impl Call {
     /// A call that only runs its body.
     pub(crate) fn direct() -> Self {
         Self(State::Direct)
-    }
-
-    pub(crate) fn without_runtime() -> Self {
-        crate::observe::say_no_runtime();
-        Self::direct()
     }
 
     fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {

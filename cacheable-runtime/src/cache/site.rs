@@ -154,11 +154,8 @@ impl Site {
     /// One call. `key` tells the arguments, which are only borrowed.
     #[inline]
     pub fn call<K: Fn(&mut KeyWriter)>(&'static self, runtime: Option<&Engine>, key: K) -> Call {
-        let Some(engine) = runtime else {
-            return Call::without_runtime();
-        };
         let mut call = Call::direct();
-        match Call::begin(engine, self, type_name::<K>(), &key, &mut call) {
+        match Call::begin(runtime, self, type_name::<K>(), &key, &mut call) {
             Some(value) => Call::hit(Some(value)),
             None => call,
         }

@@ -153,6 +153,14 @@ pub(super) fn code(error: &RedisError) -> Option<&str> {
     inner.map_or(Some(code), |(known, _)| Some(known))
 }
 
+/// Of commands that left together the error of the first that failed, as if it had
+/// been alone. The client's own, of them all, has no code for most of them.
+pub(super) fn first(error: RedisError) -> RedisError {
+    let errors = error.clone().into_server_errors();
+    let first = errors.and_then(|errors| Some(errors.first()?.1.clone()));
+    first.map_or(error, RedisError::from)
+}
+
 /// [`translate`], for a server that is known to be one node of a cluster.
 pub(super) fn translate_in_cluster(error: &RedisError, command_timeout: Duration) -> Error {
     if code(error) == Some("MOVED") {

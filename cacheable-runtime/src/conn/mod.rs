@@ -355,7 +355,7 @@ impl Link {
                 self.shared.breaker.answered();
                 Ok(answer)
             }
-            Err(error) => Err(self.failed(&error)),
+            Err(error) => Err(self.failed(&fault::first(error))),
         }
     }
 
