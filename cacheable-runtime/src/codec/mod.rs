@@ -25,6 +25,7 @@ mod probe;
 mod samples;
 mod shape;
 mod sink;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod tracer;

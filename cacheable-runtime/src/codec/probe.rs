@@ -4,17 +4,16 @@
 //! always read in order, never by name: aliases do no harm then, and that is
 //! how `bincode` reads them.
 
-use std::fmt::Display;
-
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
     VariantAccess, Visitor,
 };
 
 use super::samples::{self, Any};
 use super::shape::{Kind, Leaf};
-use super::tracer::{Identity, MAX_DEPTH, Stop, Tracer};
+use super::stop::Stop;
+use super::tracer::{Identity, MAX_DEPTH, Tracer};
 
 /// One run of `T`.
 pub(super) fn run<T: DeserializeOwned>(tracer: &mut Tracer) -> bool {
@@ -414,19 +413,5 @@ impl<'de> MapAccess<'de> for Nothing {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, _seed: S) -> Result<S::Value, Stop> {
         Err(Stop)
-    }
-}
-
-impl Error for Stop {
-    fn custom<M: Display>(_message: M) -> Self {
-        Stop
-    }
-}
-
-impl std::error::Error for Stop {}
-
-impl Display for Stop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the trace stopped")
     }
 }

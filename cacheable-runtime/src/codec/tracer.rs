@@ -128,10 +128,6 @@ pub(super) enum Choice {
     Short(u32),
 }
 
-/// Why a run ends early.
-#[derive(Debug)]
-pub(super) struct Stop;
-
 impl Identity {
     pub(super) fn of<V>(kind: Kind, names: &'static [&'static str], len: usize) -> Self {
         Self {

@@ -1,7 +1,8 @@
 //! The tracer's side of a run: what a type is answered while it reads.
 
 use super::shape::{Kind, Leaf, Node, Ref};
-use super::tracer::{Choice, Draft, Frame, Identity, LENGTH, Stop, TOP, Tracer};
+use super::stop::Stop;
+use super::tracer::{Choice, Draft, Frame, Identity, LENGTH, TOP, Tracer};
 
 impl Tracer {
     fn event(&mut self) -> Result<(), Stop> {

@@ -14,6 +14,7 @@ mod envelope;
 mod features;
 mod hostile;
 mod limits;
+mod msgpack;
 mod shapes;
 
 use std::fmt::Debug;

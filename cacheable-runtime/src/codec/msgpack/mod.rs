@@ -1,19 +1,29 @@
-//! `MessagePack` with field names, through `rmp-serde`.
+//! `MessagePack` with field names, written through `rmp-serde`.
 //!
 //! What `bincode` cannot carry goes here. Both sides call themselves human
 //! readable: inside untagged, tagged and flattened types serde buffers values
 //! and reads them back as if the format were, so an address written in its
 //! binary form would never be read again.
+//!
+//! It is read by a decoder of our own, which takes what that of `rmp-serde`
+//! takes. Theirs is compiled anew for every visitor, and a struct has two: it
+//! was a quarter of all code of a program with many types. Ours finds out what
+//! comes next in [`read`], which is compiled once, and is under the limits that
+//! bytes of nobody knows whom need, so nothing has to be wrapped around it.
 
-use rmp_serde::{Deserializer, Serializer};
+mod de;
+mod read;
+
+use rmp_serde::Serializer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::checked::Checked;
-use super::guarded::{Guarded, Limits};
 use super::place::Rules;
 use super::sink::Sink;
 use super::{DECODE_DEPTH, DecodeError};
+use de::Decoder;
+use read::Reader;
 
 /// `false`: the cause is in `rules` or `out`, or the value's own.
 pub(super) fn encode<T: Serialize>(value: &T, rules: &Rules<'_>, out: &mut Sink<'_>) -> bool {
@@ -24,14 +34,10 @@ pub(super) fn encode<T: Serialize>(value: &T, rules: &Rules<'_>, out: &mut Sink<
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut deserializer = Deserializer::new(bytes).with_human_readable();
-    deserializer.set_max_depth(usize::from(DECODE_DEPTH));
-    let limits = Limits::new(DECODE_DEPTH, bytes);
-    let value = T::deserialize(Guarded::new(&mut deserializer, limits))
-        .map_err(|_| DecodeError::Malformed)?;
-    if deserializer.into_inner().is_empty() {
-        Ok(value)
-    } else {
-        Err(DecodeError::Trailing)
+    let mut reader = Reader::new(bytes);
+    match T::deserialize(Decoder::new(&mut reader, DECODE_DEPTH)) {
+        Ok(value) if reader.is_at_end() => Ok(value),
+        Ok(_) => Err(DecodeError::Trailing),
+        Err(_) => Err(DecodeError::Malformed),
     }
 }
