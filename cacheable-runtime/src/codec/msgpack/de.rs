@@ -125,6 +125,7 @@ impl<'a, 'de> Decoder<'a, 'de> {
             Ok(Token::Nil) => visitor.visit_unit(),
             Ok(Token::Bool(value)) => visitor.visit_bool(value),
             Ok(Token::U8(value)) => visitor.visit_u8(value),
+            Ok(Token::U32(value)) => visitor.visit_u32(value),
             Ok(Token::U64(value)) => visitor.visit_u64(value),
             Ok(Token::I64(value)) => visitor.visit_i64(value),
             Ok(Token::F32(value)) => visitor.visit_f32(value),

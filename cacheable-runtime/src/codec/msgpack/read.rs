@@ -14,6 +14,8 @@ pub(super) enum Token<'de> {
     /// An integer that is written in one byte. Apart from the others, since
     /// there are visitors that take a `u8` and nothing else.
     U8(u8),
+    /// One of two or four bytes. Serde's buffers take no such one for a field.
+    U32(u32),
     U64(u64),
     I64(i64),
     F32(f32),
@@ -96,8 +98,8 @@ impl<'de> Reader<'de> {
             0xCA => Token::F32(f32::from_be_bytes(self.array_of()?)),
             0xCB => Token::F64(f64::from_be_bytes(self.array_of()?)),
             0xCC => Token::U8(self.byte()?),
-            0xCD => Token::U64(u16::from_be_bytes(self.array_of()?).into()),
-            0xCE => Token::U64(u32::from_be_bytes(self.array_of()?).into()),
+            0xCD => Token::U32(u16::from_be_bytes(self.array_of()?).into()),
+            0xCE => Token::U32(u32::from_be_bytes(self.array_of()?)),
             0xCF => Token::U64(u64::from_be_bytes(self.array_of()?)),
             0xD0 => Token::I64(i8::from_be_bytes(self.array_of()?).into()),
             0xD1 => Token::I64(i16::from_be_bytes(self.array_of()?).into()),
@@ -148,6 +150,7 @@ impl<'de> Reader<'de> {
         let short = self.rest.first() == Some(&0xC4);
         match self.token()? {
             Token::U8(number) => Ok(number.into()),
+            Token::U32(number) => Ok(number.into()),
             Token::U64(number) => Ok(number.into()),
             Token::I64(number) => Ok(number.into()),
             Token::Bin(bytes) if short => match bytes.try_into() {
