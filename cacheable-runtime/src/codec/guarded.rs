@@ -1,11 +1,11 @@
 //! A limit on depth and counts around any deserializer.
 //!
 //! Bytes can name more nesting or more elements than they hold. `bincode` has
-//! no limit on depth, `rmp-serde` none on nested enums, and a thread whose
-//! stack overflows takes the process with it; a sequence of a claimed 2^60
-//! elements that take no bytes would never end. So each level that a value
-//! descends is counted here, and a count that exceeds the whole input is
-//! refused before anything is reserved for it.
+//! no limit on depth, and a thread whose stack overflows takes the process with
+//! it; a sequence of a claimed 2^60 elements that take no bytes would never
+//! end. So each level that a value descends is counted here, and a count that
+//! exceeds the whole input is refused before anything is reserved for it. The
+//! decoder of `MessagePack`, which is ours, does the same by itself.
 
 use std::fmt;
 

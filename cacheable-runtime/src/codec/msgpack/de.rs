@@ -38,47 +38,55 @@ struct Variant<'a, 'de> {
 }
 
 impl<'a, 'de> Decoder<'a, 'de> {
+    #[inline]
     pub(super) fn new(reader: &'a mut Reader<'de>, depth: u16) -> Self {
         Self { reader, depth }
     }
 
+    #[inline]
     fn enter(&mut self) -> Result<(), Stop> {
         self.depth = self.depth.checked_sub(1).ok_or(Stop)?;
         Ok(())
     }
 
-    fn any(&mut self) -> Result<Token<'de>, Stop> {
+    #[inline]
+    fn any(&mut self) -> Result<Token, Stop> {
         self.enter()?;
         self.reader.token()
     }
 
-    fn sequence(&mut self) -> Result<Token<'de>, Stop> {
+    #[inline]
+    fn sequence(&mut self) -> Result<Token, Stop> {
         self.enter()?;
         self.reader.sequence()
     }
 
     /// What should have no parts, and is no level if it has none.
-    fn leaf(&mut self) -> Result<Token<'de>, Stop> {
+    #[inline]
+    fn leaf(&mut self) -> Result<Token, Stop> {
         let token = self.reader.token()?;
         self.entered(token)
     }
 
-    fn unit_struct(&mut self) -> Result<Token<'de>, Stop> {
+    fn unit_struct(&mut self) -> Result<Token, Stop> {
         let token = self.reader.unit_struct()?;
         self.entered(token)
     }
 
-    fn number(&mut self) -> Result<Token<'de>, Stop> {
+    #[inline]
+    fn number(&mut self) -> Result<Token, Stop> {
         self.reader.number()
     }
 
-    fn entered(&mut self, token: Token<'de>) -> Result<Token<'de>, Stop> {
-        if let Token::Array(_) | Token::Map(_) | Token::Ext(..) = token {
+    #[inline]
+    fn entered(&mut self, token: Token) -> Result<Token, Stop> {
+        if let Token::Array | Token::Map | Token::Ext = token {
             self.enter()?;
         }
         Ok(token)
     }
 
+    #[inline]
     fn some(&mut self) -> Result<bool, Stop> {
         self.enter()?;
         self.reader.some()
@@ -100,7 +108,7 @@ impl<'a, 'de> Decoder<'a, 'de> {
         }
         let reader = match name {
             EXTENSION => match self.reader.token()? {
-                Token::Ext(kind, data) => aside.insert(Reader::ext(kind, data)),
+                Token::Ext => aside.insert(self.reader.pair()),
                 _ => return Err(Stop),
             },
             _ => self.reader,
@@ -117,37 +125,40 @@ impl<'a, 'de> Decoder<'a, 'de> {
 
     fn visit<V: Visitor<'de>>(
         self,
-        token: Result<Token<'de>, Stop>,
+        token: Result<Token, Stop>,
         visitor: V,
     ) -> Result<V::Value, Stop> {
+        let Self { reader, depth } = self;
         match token {
-            Err(Stop) => Err(Stop),
+            Err(stop) => Err(stop),
             Ok(Token::Nil) => visitor.visit_unit(),
-            Ok(Token::Bool(value)) => visitor.visit_bool(value),
-            Ok(Token::U8(value)) => visitor.visit_u8(value),
-            Ok(Token::U32(value)) => visitor.visit_u32(value),
-            Ok(Token::U64(value)) => visitor.visit_u64(value),
-            Ok(Token::I64(value)) => visitor.visit_i64(value),
-            Ok(Token::F32(value)) => visitor.visit_f32(value),
-            Ok(Token::F64(value)) => visitor.visit_f64(value),
-            Ok(Token::Str(value)) => visitor.visit_borrowed_str(value),
-            Ok(Token::Bin(value) | Token::Bytes(value)) => visitor.visit_borrowed_bytes(value),
-            Ok(Token::Octets(value)) => {
-                let mut reader = Reader::octets(value);
-                let mut left = value.len();
-                visitor.visit_seq(Parts::new(&mut reader, self.depth, &mut left))
+            Ok(Token::Bool) => visitor.visit_bool(reader.word != 0),
+            Ok(Token::U8) => visitor.visit_u8(reader.word as u8),
+            Ok(Token::U32) => visitor.visit_u32(reader.word as u32),
+            Ok(Token::U64) => visitor.visit_u64(reader.word),
+            Ok(Token::I64) => visitor.visit_i64(reader.word.cast_signed()),
+            Ok(Token::F32) => visitor.visit_f32(f32::from_bits(reader.word as u32)),
+            Ok(Token::F64) => visitor.visit_f64(f64::from_bits(reader.word)),
+            Ok(Token::Str) => visitor.visit_borrowed_str(reader.text),
+            Ok(Token::Bin | Token::Bytes) => visitor.visit_borrowed_bytes(reader.bytes),
+            Ok(Token::Octets) => {
+                let mut left = reader.bytes.len();
+                let mut octets = Reader::octets(reader.bytes);
+                visitor.visit_seq(Parts::new(&mut octets, depth, &mut left))
             }
-            Ok(Token::Array(mut left)) => {
-                let value = visitor.visit_seq(Parts::new(self.reader, self.depth, &mut left));
+            Ok(Token::Array) => {
+                let mut left = reader.word as usize;
+                let value = visitor.visit_seq(Parts::new(reader, depth, &mut left));
                 if left == 0 { value } else { Err(Stop) }
             }
-            Ok(Token::Map(mut left)) => {
-                let value = visitor.visit_map(Parts::new(self.reader, self.depth, &mut left));
+            Ok(Token::Map) => {
+                let mut left = reader.word as usize;
+                let value = visitor.visit_map(Parts::new(reader, depth, &mut left));
                 if left == 0 { value } else { Err(Stop) }
             }
-            Ok(Token::Ext(kind, data)) => {
-                let mut reader = Reader::ext(kind, data);
-                visitor.visit_newtype_struct(Decoder::new(&mut reader, self.depth))
+            Ok(Token::Ext) => {
+                let mut extension = reader.pair();
+                visitor.visit_newtype_struct(Decoder::new(&mut extension, depth))
             }
         }
     }
@@ -262,6 +273,7 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
 }
 
 impl<'a, 'de> Parts<'a, 'de> {
+    #[inline]
     fn new(reader: &'a mut Reader<'de>, depth: u16, left: &'a mut usize) -> Self {
         Self {
             reader,
@@ -270,10 +282,12 @@ impl<'a, 'de> Parts<'a, 'de> {
         }
     }
 
+    #[inline]
     fn decoder(&mut self) -> Decoder<'_, 'de> {
         Decoder::new(self.reader, self.depth)
     }
 
+    #[inline]
     fn next(&mut self) -> Option<Decoder<'_, 'de>> {
         *self.left = self.left.checked_sub(1)?;
         Some(self.decoder())
@@ -338,7 +352,7 @@ impl<'de> Variant<'_, 'de> {
         Decoder::new(self.decoder.reader, self.decoder.depth)
     }
 
-    fn content(&mut self) -> Result<Token<'de>, Stop> {
+    fn content(&mut self) -> Result<Token, Stop> {
         if self.full {
             self.decoder.reader.sequence()
         } else {

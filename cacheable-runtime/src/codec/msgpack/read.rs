@@ -6,33 +6,35 @@
 
 use super::super::stop::Stop;
 
-/// One value, or the head of one that has parts.
+/// One value, or the head of one that has parts. What is in it is in the fields
+/// of [`Reader`]: a kind alone is returned in a register.
 #[derive(Clone, Copy)]
-pub(super) enum Token<'de> {
+pub(super) enum Token {
     Nil,
-    Bool(bool),
+    /// Whether `word` is not zero.
+    Bool,
     /// An integer that is written in one byte. Apart from the others, since
     /// there are visitors that take a `u8` and nothing else.
-    U8(u8),
+    U8,
     /// One of two or four bytes. Serde's buffers take no such one for a field.
-    U32(u32),
-    U64(u64),
-    I64(i64),
-    F32(f32),
-    F64(f64),
-    Str(&'de str),
-    Bin(&'de [u8]),
+    U32,
+    U64,
+    I64,
+    F32,
+    F64,
+    Str,
+    Bin,
     /// Bytes also for who asks for a sequence: text that is not UTF-8, and the
     /// data of an extension.
-    Bytes(&'de [u8]),
+    Bytes,
     /// Bytes for who asks for a sequence.
-    Octets(&'de [u8]),
-    /// So many elements follow.
-    Array(usize),
+    Octets,
+    /// So many elements follow as `word` says.
+    Array,
     /// So many keys follow, each with its value.
-    Map(usize),
-    /// An extension: its type and its data.
-    Ext(i8, &'de [u8]),
+    Map,
+    /// An extension: its type is `word`, its data `bytes`.
+    Ext,
 }
 
 /// How the bytes are to be taken.
@@ -48,98 +50,119 @@ enum Form {
     ExtEnd,
 }
 
-/// The bytes that are still to be read.
+/// The bytes that are still to be read, and what was read last.
 pub(super) struct Reader<'de> {
     rest: &'de [u8],
     form: Form,
+    /// A number, in the bits of its type at the lower end, or a length.
+    pub(super) word: u64,
+    pub(super) text: &'de str,
+    pub(super) bytes: &'de [u8],
 }
 
 impl<'de> Reader<'de> {
     pub(super) fn new(rest: &'de [u8]) -> Self {
-        let form = Form::Values;
-        Self { rest, form }
+        Self::of(rest, Form::Values)
     }
 
     pub(super) fn octets(rest: &'de [u8]) -> Self {
-        let form = Form::Octets;
-        Self { rest, form }
+        Self::of(rest, Form::Octets)
     }
 
-    pub(super) fn ext(kind: i8, rest: &'de [u8]) -> Self {
-        let form = Form::Ext(kind);
-        Self { rest, form }
+    /// The extension that was read last, as the pair that it is.
+    pub(super) fn pair(&self) -> Self {
+        Self::of(self.bytes, Form::Ext((self.word as u8).cast_signed()))
+    }
+
+    fn of(rest: &'de [u8], form: Form) -> Self {
+        Self {
+            rest,
+            form,
+            word: 0,
+            text: "",
+            bytes: &[],
+        }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(super) fn token(&mut self) -> Result<Token<'de>, Stop> {
+    pub(super) fn token(&mut self) -> Result<Token, Stop> {
         if !matches!(self.form, Form::Values) {
             return self.part();
         }
-        Ok(match self.byte()? {
-            number @ 0x00..=0x7F => Token::U8(number),
-            head @ 0x80..=0x8F => self.map(usize::from(head & 0x0F))?,
-            head @ 0x90..=0x9F => self.array(usize::from(head & 0x0F))?,
-            head @ 0xA0..=0xBF => self.text(usize::from(head & 0x1F))?,
-            0xC0 => Token::Nil,
-            0xC1 => return Err(Stop),
-            0xC2 => Token::Bool(false),
-            0xC3 => Token::Bool(true),
+        match self.byte()? {
+            number @ 0x00..=0x7F => self.as_word(Token::U8, number.into()),
+            head @ 0x80..=0x8F => self.map(u64::from(head & 0x0F)),
+            head @ 0x90..=0x9F => self.array(u64::from(head & 0x0F)),
+            head @ 0xA0..=0xBF => self.text(u64::from(head & 0x1F)),
+            0xC0 => Ok(Token::Nil),
+            0xC1 => Err(Stop),
+            head @ 0xC2..=0xC3 => self.as_word(Token::Bool, (head - 0xC2).into()),
             head @ 0xC4..=0xC6 => {
-                let len = self.len(head - 0xC4)?;
-                Token::Bin(self.bytes(len)?)
+                let len = self.unsigned(head - 0xC4)?;
+                self.bytes = self.take(len)?;
+                Ok(Token::Bin)
             }
             head @ 0xC7..=0xC9 => {
-                let len = self.len(head - 0xC7)?;
-                self.extension(len)?
+                let len = self.unsigned(head - 0xC7)?;
+                self.extension(len)
             }
-            0xCA => Token::F32(f32::from_be_bytes(self.array_of()?)),
-            0xCB => Token::F64(f64::from_be_bytes(self.array_of()?)),
-            0xCC => Token::U8(self.byte()?),
-            0xCD => Token::U32(u16::from_be_bytes(self.array_of()?).into()),
-            0xCE => Token::U32(u32::from_be_bytes(self.array_of()?)),
-            0xCF => Token::U64(u64::from_be_bytes(self.array_of()?)),
-            0xD0 => Token::I64(i8::from_be_bytes(self.array_of()?).into()),
-            0xD1 => Token::I64(i16::from_be_bytes(self.array_of()?).into()),
-            0xD2 => Token::I64(i32::from_be_bytes(self.array_of()?).into()),
-            0xD3 => Token::I64(i64::from_be_bytes(self.array_of()?)),
-            head @ 0xD4..=0xD8 => self.extension(1 << (head - 0xD4))?,
+            0xCA => self.word_of(2, Token::F32),
+            0xCB => self.word_of(3, Token::F64),
+            0xCC => self.word_of(0, Token::U8),
+            0xCD => self.word_of(1, Token::U32),
+            0xCE => self.word_of(2, Token::U32),
+            0xCF => self.word_of(3, Token::U64),
+            0xD0 => {
+                let number = self.byte()?.cast_signed();
+                self.as_signed(number.into())
+            }
+            0xD1 => {
+                let number = i16::from_be_bytes(self.array_of()?);
+                self.as_signed(number.into())
+            }
+            0xD2 => {
+                let number = i32::from_be_bytes(self.array_of()?);
+                self.as_signed(number.into())
+            }
+            0xD3 => self.word_of(3, Token::I64),
+            head @ 0xD4..=0xD8 => self.extension(1 << (head - 0xD4)),
             head @ 0xD9..=0xDB => {
-                let len = self.len(head - 0xD9)?;
-                self.text(len)?
+                let len = self.unsigned(head - 0xD9)?;
+                self.text(len)
             }
             head @ 0xDC..=0xDD => {
-                let len = self.len(head - 0xDC + 1)?;
-                self.array(len)?
+                let len = self.unsigned(head - 0xDC + 1)?;
+                self.array(len)
             }
             head @ 0xDE..=0xDF => {
-                let len = self.len(head - 0xDE + 1)?;
-                self.map(len)?
+                let len = self.unsigned(head - 0xDE + 1)?;
+                self.map(len)
             }
-            number @ 0xE0..=0xFF => Token::I64(number.cast_signed().into()),
-        })
+            number @ 0xE0..=0xFF => self.as_signed(number.cast_signed().into()),
+        }
     }
 
     /// For who wants a sequence, which bytes are, too.
-    pub(super) fn sequence(&mut self) -> Result<Token<'de>, Stop> {
+    pub(super) fn sequence(&mut self) -> Result<Token, Stop> {
         match self.token() {
-            Ok(Token::Bin(bytes)) => Ok(Token::Octets(bytes)),
+            Ok(Token::Bin) => Ok(Token::Octets),
             token => token,
         }
     }
 
     /// For who wants a number; `nil` and `bool` are the visitor's to refuse.
-    pub(super) fn number(&mut self) -> Result<Token<'de>, Stop> {
+    pub(super) fn number(&mut self) -> Result<Token, Stop> {
         match self.token()? {
-            Token::Str(_)
-            | Token::Bin(_)
-            | Token::Bytes(_)
-            | Token::Octets(_)
-            | Token::Array(_)
-            | Token::Map(_)
-            | Token::Ext(..) => Err(Stop),
+            Token::Str
+            | Token::Bin
+            | Token::Bytes
+            | Token::Octets
+            | Token::Array
+            | Token::Map
+            | Token::Ext => Err(Stop),
             token => Ok(token),
         }
     }
@@ -149,11 +172,9 @@ impl<'de> Reader<'de> {
     pub(super) fn wide(&mut self) -> Result<i128, Stop> {
         let short = self.rest.first() == Some(&0xC4);
         match self.token()? {
-            Token::U8(number) => Ok(number.into()),
-            Token::U32(number) => Ok(number.into()),
-            Token::U64(number) => Ok(number.into()),
-            Token::I64(number) => Ok(number.into()),
-            Token::Bin(bytes) if short => match bytes.try_into() {
+            Token::U8 | Token::U32 | Token::U64 => Ok(self.word.into()),
+            Token::I64 => Ok(self.word.cast_signed().into()),
+            Token::Bin if short => match self.bytes.try_into() {
                 Ok(bytes) => Ok(i128::from_be_bytes(bytes)),
                 Err(_) => Err(Stop),
             },
@@ -163,7 +184,7 @@ impl<'de> Reader<'de> {
 
     /// For who wants a struct without fields, which is written as an empty
     /// array.
-    pub(super) fn unit_struct(&mut self) -> Result<Token<'de>, Stop> {
+    pub(super) fn unit_struct(&mut self) -> Result<Token, Stop> {
         match (self.form, self.rest.split_first()) {
             (Form::Values, Some((&0x90, rest))) => {
                 self.rest = rest;
@@ -197,7 +218,7 @@ impl<'de> Reader<'de> {
     pub(super) fn variant(&mut self) -> Result<bool, Stop> {
         match (self.form, self.rest.first()) {
             (Form::Values, Some(0x80..=0x8F | 0xDE..=0xDF)) => match self.token()? {
-                Token::Map(1) => Ok(true),
+                Token::Map if self.word == 1 => Ok(true),
                 _ => Err(Stop),
             },
             (Form::Values, Some(_)) => Ok(false),
@@ -214,9 +235,9 @@ impl<'de> Reader<'de> {
     /// Passes one value, of at most `depth` levels.
     pub(super) fn skip(&mut self, depth: u16) -> Result<(), Stop> {
         let values = match self.token()? {
-            Token::Array(len) => len,
+            Token::Array => self.word,
             // Half as many as there are bytes at most.
-            Token::Map(len) => 2 * len,
+            Token::Map => 2 * self.word,
             _ => return Ok(()),
         };
         let depth = depth.checked_sub(1).ok_or(Stop)?;
@@ -228,53 +249,83 @@ impl<'de> Reader<'de> {
 
     /// What is left of bytes or of an extension.
     #[cold]
-    fn part(&mut self) -> Result<Token<'de>, Stop> {
-        let (token, next) = match self.form {
-            Form::Values | Form::ExtEnd => return Err(Stop),
-            Form::Octets => (Token::U8(self.byte()?), Form::Octets),
-            Form::Ext(kind) => (Token::Array(2), Form::ExtType(kind)),
-            Form::ExtType(kind) => (Token::I64(kind.into()), Form::ExtData),
-            Form::ExtData => (Token::Bytes(self.rest), Form::ExtEnd),
-        };
-        self.form = next;
+    fn part(&mut self) -> Result<Token, Stop> {
+        match self.form {
+            Form::Values | Form::ExtEnd => Err(Stop),
+            Form::Octets => self.word_of(0, Token::U8),
+            Form::Ext(kind) => {
+                self.form = Form::ExtType(kind);
+                self.as_word(Token::Array, 2)
+            }
+            Form::ExtType(kind) => {
+                self.form = Form::ExtData;
+                self.as_signed(kind.into())
+            }
+            Form::ExtData => {
+                self.form = Form::ExtEnd;
+                self.bytes = self.rest;
+                Ok(Token::Bytes)
+            }
+        }
+    }
+
+    fn as_word(&mut self, token: Token, word: u64) -> Result<Token, Stop> {
+        self.word = word;
+        Ok(token)
+    }
+
+    fn as_signed(&mut self, number: i64) -> Result<Token, Stop> {
+        self.as_word(Token::I64, number.cast_unsigned())
+    }
+
+    fn word_of(&mut self, width: u8, token: Token) -> Result<Token, Stop> {
+        self.word = self.unsigned(width)?;
         Ok(token)
     }
 
     /// Each element takes a byte at least: a larger claim is refused before
     /// anything is reserved for it.
-    fn array(&mut self, len: usize) -> Result<Token<'de>, Stop> {
-        if len > self.rest.len() {
+    fn array(&mut self, len: u64) -> Result<Token, Stop> {
+        if len > self.rest.len() as u64 {
             return self.short();
         }
-        Ok(Token::Array(len))
+        self.as_word(Token::Array, len)
     }
 
-    fn map(&mut self, len: usize) -> Result<Token<'de>, Stop> {
-        if len > self.rest.len() / 2 {
+    fn map(&mut self, len: u64) -> Result<Token, Stop> {
+        if len > self.rest.len() as u64 / 2 {
             return self.short();
         }
-        Ok(Token::Map(len))
+        self.as_word(Token::Map, len)
     }
 
-    fn text(&mut self, len: usize) -> Result<Token<'de>, Stop> {
-        let bytes = self.bytes(len)?;
-        Ok(match str::from_utf8(bytes) {
-            Ok(text) => Token::Str(text),
-            Err(_) => Token::Bytes(bytes),
-        })
+    fn text(&mut self, len: u64) -> Result<Token, Stop> {
+        let bytes = self.take(len)?;
+        match str::from_utf8(bytes) {
+            Ok(text) => {
+                self.text = text;
+                Ok(Token::Str)
+            }
+            Err(_) => {
+                self.bytes = bytes;
+                Ok(Token::Bytes)
+            }
+        }
     }
 
-    fn extension(&mut self, len: usize) -> Result<Token<'de>, Stop> {
-        let kind = i8::from_be_bytes(self.array_of()?);
-        Ok(Token::Ext(kind, self.bytes(len)?))
+    fn extension(&mut self, len: u64) -> Result<Token, Stop> {
+        let kind = self.byte()?.into();
+        self.bytes = self.take(len)?;
+        self.as_word(Token::Ext, kind)
     }
 
-    /// A length of one, two or four bytes.
-    fn len(&mut self, width: u8) -> Result<usize, Stop> {
+    /// What is written in 1, 2, 4 or 8 bytes, for widths from 0.
+    fn unsigned(&mut self, width: u8) -> Result<u64, Stop> {
         Ok(match width {
-            0 => usize::from(self.byte()?),
-            1 => usize::from(u16::from_be_bytes(self.array_of()?)),
-            _ => u32::from_be_bytes(self.array_of()?) as usize,
+            0 => self.byte()?.into(),
+            1 => u16::from_be_bytes(self.array_of()?).into(),
+            2 => u32::from_be_bytes(self.array_of()?).into(),
+            _ => u64::from_be_bytes(self.array_of()?),
         })
     }
 
@@ -293,8 +344,8 @@ impl<'de> Reader<'de> {
         }
     }
 
-    fn bytes(&mut self, len: usize) -> Result<&'de [u8], Stop> {
-        match self.rest.split_at_checked(len) {
+    fn take(&mut self, len: u64) -> Result<&'de [u8], Stop> {
+        match self.rest.split_at_checked(len as usize) {
             Some((bytes, rest)) => {
                 self.rest = rest;
                 Ok(bytes)
