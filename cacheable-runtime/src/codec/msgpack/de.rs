@@ -5,11 +5,10 @@
 //! with a branch for each kind of token. Results are passed on with `match`
 //! where `?` would compile two functions more for each type of result.
 
-use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
+use serde::de::{Deserializer, Visitor};
 
 use super::super::stop::Stop;
+use super::parts::{Parts, Variant};
 use super::read::{Reader, Token};
 
 /// The name of a newtype that `rmp-serde` writes as an extension.
@@ -17,24 +16,10 @@ const EXTENSION: &str = "_ExtStruct";
 
 /// One value that is to be read.
 pub(super) struct Decoder<'a, 'de> {
-    reader: &'a mut Reader<'de>,
+    pub(super) reader: &'a mut Reader<'de>,
     /// Levels that may still be entered. Bytes can name more nesting than a
     /// stack holds, and a thread whose stack overflows takes the process with it.
-    depth: u16,
-}
-
-/// The elements of an array or the entries of a map.
-struct Parts<'a, 'de> {
-    reader: &'a mut Reader<'de>,
-    depth: u16,
-    left: &'a mut usize,
-}
-
-/// A variant of an enum.
-struct Variant<'a, 'de> {
-    decoder: Decoder<'a, 'de>,
-    /// Its content follows its name.
-    full: bool,
+    pub(super) depth: u16,
 }
 
 impl<'a, 'de> Decoder<'a, 'de> {
@@ -123,7 +108,7 @@ impl<'a, 'de> Decoder<'a, 'de> {
         Ok(Variant { decoder, full })
     }
 
-    fn visit<V: Visitor<'de>>(
+    pub(super) fn visit<V: Visitor<'de>>(
         self,
         token: Result<Token, Stop>,
         visitor: V,
@@ -173,6 +158,21 @@ macro_rules! by_token {
     )*)*};
 }
 
+/// What is text most often, and has no second branch by token then.
+macro_rules! by_text {
+    ($($name:ident,)*) => {$(
+        fn $name<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+            match self.reader.short_text() {
+                Some(text) => visitor.visit_borrowed_str(text),
+                None => {
+                    let token = self.leaf();
+                    self.visit(token, visitor)
+                }
+            }
+        }
+    )*};
+}
+
 impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
     type Error = Stop;
 
@@ -189,12 +189,9 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
         }
         leaf {
             deserialize_char(),
-            deserialize_str(),
-            deserialize_string(),
             deserialize_bytes(),
             deserialize_byte_buf(),
             deserialize_unit(),
-            deserialize_identifier(),
         }
         unit_struct {
             deserialize_unit_struct(&'static str),
@@ -212,6 +209,12 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
             deserialize_f32(),
             deserialize_f64(),
         }
+    }
+
+    by_text! {
+        deserialize_str,
+        deserialize_string,
+        deserialize_identifier,
     }
 
     fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
@@ -269,128 +272,5 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
 
     fn is_human_readable(&self) -> bool {
         true
-    }
-}
-
-impl<'a, 'de> Parts<'a, 'de> {
-    #[inline]
-    fn new(reader: &'a mut Reader<'de>, depth: u16, left: &'a mut usize) -> Self {
-        Self {
-            reader,
-            depth,
-            left,
-        }
-    }
-
-    #[inline]
-    fn decoder(&mut self) -> Decoder<'_, 'de> {
-        Decoder::new(self.reader, self.depth)
-    }
-
-    #[inline]
-    fn next(&mut self) -> Option<Decoder<'_, 'de>> {
-        *self.left = self.left.checked_sub(1)?;
-        Some(self.decoder())
-    }
-}
-
-impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
-    type Error = Stop;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Stop> {
-        match self.next() {
-            None => Ok(None),
-            Some(decoder) => match seed.deserialize(decoder) {
-                Ok(value) => Ok(Some(value)),
-                Err(stop) => Err(stop),
-            },
-        }
-    }
-
-    /// No more than there are bytes.
-    fn size_hint(&self) -> Option<usize> {
-        Some(*self.left)
-    }
-}
-
-impl<'de> MapAccess<'de> for Parts<'_, 'de> {
-    type Error = Stop;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Stop> {
-        self.next_element_seed(seed)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Stop> {
-        seed.deserialize(self.decoder())
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(*self.left)
-    }
-}
-
-impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
-    type Error = Stop;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<(S::Value, Self), Stop> {
-        match seed.deserialize(self.name()) {
-            Ok(value) => Ok((value, self)),
-            Err(stop) => Err(stop),
-        }
-    }
-}
-
-impl<'de> Variant<'_, 'de> {
-    fn name(&mut self) -> Decoder<'_, 'de> {
-        Decoder::new(self.decoder.reader, self.decoder.depth)
-    }
-
-    fn content(&mut self) -> Result<Token, Stop> {
-        if self.full {
-            self.decoder.reader.sequence()
-        } else {
-            Err(Stop)
-        }
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
-    type Error = Stop;
-
-    fn unit_variant(self) -> Result<(), Stop> {
-        if self.full {
-            self.decoder.reader.nil()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Stop> {
-        if self.full {
-            seed.deserialize(self.decoder)
-        } else {
-            Err(Stop)
-        }
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(mut self, _len: usize, visitor: V) -> Result<V::Value, Stop> {
-        let token = self.content();
-        self.decoder.visit(token, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        mut self,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Stop> {
-        let token = self.content();
-        self.decoder.visit(token, visitor)
     }
 }

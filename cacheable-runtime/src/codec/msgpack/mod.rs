@@ -12,6 +12,7 @@
 //! bytes of nobody knows whom need, so nothing has to be wrapped around it.
 
 mod de;
+mod parts;
 mod read;
 
 use rmp_serde::Serializer;

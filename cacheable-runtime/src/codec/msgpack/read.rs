@@ -93,13 +93,13 @@ impl<'de> Reader<'de> {
             return self.part();
         }
         match self.byte()? {
-            number @ 0x00..=0x7F => self.as_word(Token::U8, number.into()),
+            number @ 0x00..=0x7F => Ok(self.as_word(Token::U8, number.into())),
             head @ 0x80..=0x8F => self.map(u64::from(head & 0x0F)),
             head @ 0x90..=0x9F => self.array(u64::from(head & 0x0F)),
             head @ 0xA0..=0xBF => self.text(u64::from(head & 0x1F)),
             0xC0 => Ok(Token::Nil),
             0xC1 => Err(Stop),
-            head @ 0xC2..=0xC3 => self.as_word(Token::Bool, (head - 0xC2).into()),
+            head @ 0xC2..=0xC3 => Ok(self.as_word(Token::Bool, (head - 0xC2).into())),
             head @ 0xC4..=0xC6 => {
                 let len = self.unsigned(head - 0xC4)?;
                 self.bytes = self.take(len)?;
@@ -117,15 +117,15 @@ impl<'de> Reader<'de> {
             0xCF => self.word_of(3, Token::U64),
             0xD0 => {
                 let number = self.byte()?.cast_signed();
-                self.as_signed(number.into())
+                Ok(self.as_signed(number.into()))
             }
             0xD1 => {
                 let number = i16::from_be_bytes(self.array_of()?);
-                self.as_signed(number.into())
+                Ok(self.as_signed(number.into()))
             }
             0xD2 => {
                 let number = i32::from_be_bytes(self.array_of()?);
-                self.as_signed(number.into())
+                Ok(self.as_signed(number.into()))
             }
             0xD3 => self.word_of(3, Token::I64),
             head @ 0xD4..=0xD8 => self.extension(1 << (head - 0xD4)),
@@ -141,7 +141,7 @@ impl<'de> Reader<'de> {
                 let len = self.unsigned(head - 0xDE + 1)?;
                 self.map(len)
             }
-            number @ 0xE0..=0xFF => self.as_signed(number.cast_signed().into()),
+            number @ 0xE0..=0xFF => Ok(self.as_signed(number.cast_signed().into())),
         }
     }
 
@@ -192,6 +192,18 @@ impl<'de> Reader<'de> {
             }
             _ => self.token(),
         }
+    }
+
+    /// Text of less than 32 bytes, as most of it is. Passed if it is some.
+    pub(super) fn short_text(&mut self) -> Option<&'de str> {
+        let (&head, rest) = self.rest.split_first()?;
+        if !matches!(self.form, Form::Values) || head & 0xE0 != 0xA0 {
+            return None;
+        }
+        let (bytes, rest) = rest.split_at_checked(usize::from(head & 0x1F))?;
+        let text = str::from_utf8(bytes).ok()?;
+        self.rest = rest;
+        Some(text)
     }
 
     pub(super) fn nil(&mut self) -> Result<(), Stop> {
@@ -255,11 +267,11 @@ impl<'de> Reader<'de> {
             Form::Octets => self.word_of(0, Token::U8),
             Form::Ext(kind) => {
                 self.form = Form::ExtType(kind);
-                self.as_word(Token::Array, 2)
+                Ok(self.as_word(Token::Array, 2))
             }
             Form::ExtType(kind) => {
                 self.form = Form::ExtData;
-                self.as_signed(kind.into())
+                Ok(self.as_signed(kind.into()))
             }
             Form::ExtData => {
                 self.form = Form::ExtEnd;
@@ -269,12 +281,12 @@ impl<'de> Reader<'de> {
         }
     }
 
-    fn as_word(&mut self, token: Token, word: u64) -> Result<Token, Stop> {
+    fn as_word(&mut self, token: Token, word: u64) -> Token {
         self.word = word;
-        Ok(token)
+        token
     }
 
-    fn as_signed(&mut self, number: i64) -> Result<Token, Stop> {
+    fn as_signed(&mut self, number: i64) -> Token {
         self.as_word(Token::I64, number.cast_unsigned())
     }
 
@@ -289,34 +301,31 @@ impl<'de> Reader<'de> {
         if len > self.rest.len() as u64 {
             return self.short();
         }
-        self.as_word(Token::Array, len)
+        Ok(self.as_word(Token::Array, len))
     }
 
     fn map(&mut self, len: u64) -> Result<Token, Stop> {
         if len > self.rest.len() as u64 / 2 {
             return self.short();
         }
-        self.as_word(Token::Map, len)
+        Ok(self.as_word(Token::Map, len))
     }
 
     fn text(&mut self, len: u64) -> Result<Token, Stop> {
         let bytes = self.take(len)?;
-        match str::from_utf8(bytes) {
-            Ok(text) => {
-                self.text = text;
-                Ok(Token::Str)
-            }
-            Err(_) => {
-                self.bytes = bytes;
-                Ok(Token::Bytes)
-            }
+        if let Ok(text) = str::from_utf8(bytes) {
+            self.text = text;
+            Ok(Token::Str)
+        } else {
+            self.bytes = bytes;
+            Ok(Token::Bytes)
         }
     }
 
     fn extension(&mut self, len: u64) -> Result<Token, Stop> {
         let kind = self.byte()?.into();
         self.bytes = self.take(len)?;
-        self.as_word(Token::Ext, kind)
+        Ok(self.as_word(Token::Ext, kind))
     }
 
     /// What is written in 1, 2, 4 or 8 bytes, for widths from 0.
