@@ -110,6 +110,16 @@ fn a_number_is_a_field_by_its_width() {
     }
 }
 
+/// Also where what follows would make up for what is left over.
+#[test]
+fn what_is_left_of_an_array_or_a_map_is_an_error() {
+    assert!(!agree::<Vec<(u8, u8)>>(&[0x92, 0x93, 1, 2, 0x92, 3, 4]));
+    assert!(agree::<Vec<(u8, u8)>>(&[0x92, 0x92, 1, 2, 0x92, 3, 4]));
+    assert!(!agree::<Vec<Adjacent>>(&[
+        0x91, 0xDE, 0, 3, 0xA4, b'k', b'i', b'n', b'd'
+    ]));
+}
+
 /// Whoever asks for the length may reserve for it.
 #[test]
 fn a_length_is_no_more_than_there_are_bytes() {
