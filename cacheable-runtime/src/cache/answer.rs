@@ -142,10 +142,11 @@ impl<S: CachedShape> Answer for Lent<'_, S> {
 
     fn put_together(&mut self, kept: Option<Shared>, landing: Option<Landing>) {
         let kept = kept.and_then(|kept| kept.downcast::<S::Kept>().ok());
-        self.returned = match (kept.map(Arc::try_unwrap), landing) {
-            (Some(Ok(kept)), _) => Some(S::rejoin(kept)),
-            (_, Some(landing)) => restore::<S>(landing),
-            (_, None) => S::absent(),
+        let kept = kept.and_then(|kept| Arc::try_unwrap(kept).ok());
+        self.returned = match (kept, landing) {
+            (Some(kept), _) => Some(S::rejoin(kept)),
+            (None, Some(landing)) => restore::<S>(landing),
+            (None, None) => S::absent(),
         };
     }
 

@@ -38,7 +38,7 @@ fn agree<T: DeserializeOwned + Debug>(bytes: &[u8]) -> bool {
         format!("{ours:?}"),
         format!("{theirs:?}"),
         "{} from {bytes:02x?}",
-        std::any::type_name::<T>()
+        type_name::<T>()
     );
     ours.is_some()
 }
