@@ -127,18 +127,23 @@ async fn watch(server: &Arc<RedisServer>, call: &Call, times: Times) -> Seen {
     let mut answers = Vec::new();
     let mut number = 0;
     let (mut down, mut up) = (None, None);
-    let over = Arc::new(AtomicBool::new(false));
-    while start.elapsed() < times.before + times.outage + times.after {
+    let signs = Arc::new(Signs::default());
+    // From when it answers again: to start may take it some time.
+    let mut ends = None;
+    while ends.is_none_or(|ends| Instant::now() < ends) {
         ticks.tick().await;
+        if ends.is_none() && signs.up.load(Ordering::Relaxed) {
+            ends = Some(Instant::now() + times.after);
+        }
         if down.is_none() && start.elapsed() >= times.before {
             let server = Arc::clone(server);
             down = Some(Instant::now());
             tokio::task::spawn_blocking(move || server.kill());
         }
         if up.is_none() && start.elapsed() >= times.before + times.outage {
-            let (server, over) = (Arc::clone(server), Arc::clone(&over));
+            let (server, signs) = (Arc::clone(server), Arc::clone(&signs));
             up = Some(tokio::task::spawn_blocking(move || {
-                comes_back(&server, &over)
+                comes_back(&server, &signs)
             }));
         }
         for _ in 0..CALLS {
@@ -155,7 +160,7 @@ async fn watch(server: &Arc<RedisServer>, call: &Call, times: Times) -> Seen {
             answers.push(answer.expect("no call panics"));
         }
     }
-    over.store(true, Ordering::Relaxed);
+    signs.over.store(true, Ordering::Relaxed);
     let rest = async {
         while let Some(answer) = running.join_next().await {
             answers.push(answer.expect("no call panics"));
@@ -178,12 +183,22 @@ async fn watch(server: &Arc<RedisServer>, call: &Call, times: Times) -> Seen {
     seen
 }
 
+/// What those who make calls and who starts the server tell each other.
+#[derive(Default)]
+struct Signs {
+    /// The server answers again.
+    up: AtomicBool,
+    /// No more calls are made.
+    over: AtomicBool,
+}
+
 /// When the server answers again, and how long it takes from then until it has an
 /// entry; none if that is not before the calls end. It starts empty.
-fn comes_back(server: &RedisServer, over: &AtomicBool) -> (Instant, Option<Duration>) {
+fn comes_back(server: &RedisServer, signs: &Signs) -> (Instant, Option<Duration>) {
     server.restart();
     let up = Instant::now();
-    while !over.load(Ordering::Relaxed) {
+    signs.up.store(true, Ordering::Relaxed);
+    while !signs.over.load(Ordering::Relaxed) {
         if server.command::<u64>(&["DBSIZE"]) > 0 {
             return (up, Some(up.elapsed()));
         }
