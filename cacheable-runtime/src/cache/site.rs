@@ -13,11 +13,12 @@ use once_cell::sync::{Lazy, OnceCell};
 use siphasher::sip::SipHasher13;
 
 use super::Engine;
-use super::call::Call;
+use super::call::{Begin, Call};
 use super::tags::{add, tag};
 use crate::codec::CodecChoice;
 use crate::error::Error;
 use crate::key::{IntoKey, Key, KeyWriter};
+use crate::local::Entries;
 use crate::policy::Rules;
 use crate::sync::lock;
 
@@ -155,7 +156,7 @@ impl Site {
     #[inline]
     pub fn call<K: Fn(&mut KeyWriter)>(&'static self, runtime: Option<&Engine>, key: K) -> Call {
         let mut call = Call::direct();
-        match Call::begin(runtime, self, type_name::<K>(), &key, &mut call) {
+        match Entries::begin(runtime, self, type_name::<K>(), &key, &mut call) {
             Some(value) => Call::hit(Some(value)),
             None => call,
         }

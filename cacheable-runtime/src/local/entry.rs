@@ -58,7 +58,7 @@ pub(crate) struct Entry {
 /// A look-up gets a clone of it, which leaves out the entry itself where a hit
 /// can do without: counting one more reference to it is a write to a place of
 /// its own.
-pub(super) struct Slot {
+pub(crate) struct Slot {
     pub(super) value: Option<Shared>,
     pub(super) settled: Millis,
     stamp: u64,

@@ -8,12 +8,12 @@ use quick_cache::{OptionsBuilder, Weighter};
 use super::entry::Slot;
 use crate::sync::random;
 
-pub(super) type Entries = Cache<CallKey, Slot, ByWeight, Fold, DefaultLifecycle<CallKey, Slot>>;
+pub(crate) type Entries = Cache<CallKey, Slot, ByWeight, Fold, DefaultLifecycle<CallKey, Slot>>;
 
 /// The 128 bits that level 1 knows a call by, in halves: a number of that size
 /// would have to be aligned to it, at eight bytes more for each entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct CallKey([u64; 2]);
+pub(crate) struct CallKey([u64; 2]);
 
 impl From<u128> for CallKey {
     #[inline]
@@ -42,7 +42,7 @@ pub(super) fn map(items: usize, bytes: u64) -> Entries {
 }
 
 #[derive(Clone)]
-pub(super) struct ByWeight;
+pub(crate) struct ByWeight;
 
 impl Weighter<CallKey, Slot> for ByWeight {
     fn weight(&self, _: &CallKey, slot: &Slot) -> u64 {
@@ -53,7 +53,7 @@ impl Weighter<CallKey, Slot> for ByWeight {
 /// The keys are hashes already, or a number beside a secret: one multiplication
 /// by what nobody outside knows spreads both.
 #[derive(Clone, Copy)]
-pub(super) struct Fold(u64, u64);
+pub(crate) struct Fold(u64, u64);
 
 impl Fold {
     fn new() -> Self {
@@ -70,7 +70,7 @@ impl BuildHasher for Fold {
     }
 }
 
-pub(super) struct Folded(Fold, u64);
+pub(crate) struct Folded(Fold, u64);
 
 impl Hasher for Folded {
     fn write(&mut self, _: &[u8]) {
