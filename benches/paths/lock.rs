@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use benches::{Bench, Contender, Field, Path, Table, in_turns, nanos, percentile};
+use benches::{Bench, Contender, Field, Path, Served, Table, in_turns, nanos, percentile};
 use cacheable_runtime::Locks;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Script};
@@ -123,6 +123,7 @@ pub(crate) fn handover(bench: &mut Bench, server: &Server) {
     if !bench.wants(HANDOVER) {
         return;
     }
+    server.clear();
     let (rounds, sections) = if bench.is_quick() { (1, 3) } else { (5, 25) };
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     let names = ["redis, asked every 5-20 ms", "rslock", "locks"];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use benches::{Bench, Table, in_turns, median, nanos};
+use benches::{Bench, Served, Table, in_turns, median, nanos};
 use cacheable_runtime::Runtime;
 use redis::aio::MultiplexedConnection;
 use serde_json::json;
@@ -34,6 +34,7 @@ pub(crate) fn run(bench: &mut Bench, server: &Server) {
     if !bench.wants(NAME) {
         return;
     }
+    server.clear();
     let rounds = if bench.is_quick() { 2 } else { 9 };
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     let (askers, seen) = runtime.block_on(async {

@@ -5,6 +5,7 @@ use cacheable_runtime::Runtime;
 use cacheable_tests::{RedisServer, eventually};
 
 use crate::service::{PATIENCE, Service};
+use crate::wire::calls;
 
 /// Many more than the table holds.
 const KEYS: u32 = 200;
@@ -17,27 +18,36 @@ struct Crowd {
     here: Service,
     there: Service,
     others: std::ops::RangeFrom<u32>,
-    _server: RedisServer,
+    server: RedisServer,
 }
 
 impl Crowd {
     /// Both have read all keys.
     async fn new() -> Self {
         let server = RedisServer::start();
-        server.command::<()>(&["CONFIG", "SET", "tracking-table-max-keys", "10"]);
+        limit(&server, 10);
+        Self::on(server).await.read().await
+    }
+
+    /// Both are connected.
+    async fn on(server: RedisServer) -> Self {
         let on =
             async || Service::with(Runtime::builder().redis(server.url()).budget(PATIENCE)).await;
         let (here, there) = (on().await, on().await);
-        for id in 0..KEYS {
-            here.read(id).await.unwrap();
-            there.read(id).await.unwrap();
-        }
         Self {
             here,
             there,
             others: KEYS..,
-            _server: server,
+            server,
         }
+    }
+
+    async fn read(self) -> Self {
+        for id in 0..KEYS {
+            self.here.read(id).await.unwrap();
+            self.there.read(id).await.unwrap();
+        }
+        self
     }
 
     /// Waits until all that is read here is as it should be. Meanwhile other keys
@@ -64,6 +74,11 @@ impl Crowd {
     }
 }
 
+fn limit(server: &RedisServer, keys: u64) {
+    let keys = keys.to_string();
+    server.command::<()>(&["CONFIG", "SET", "tracking-table-max-keys", &keys]);
+}
+
 #[tokio::test]
 async fn what_a_full_table_dropped_is_not_answered_with_after_a_change() {
     let mut crowd = Crowd::new().await;
@@ -84,4 +99,36 @@ async fn nor_after_the_removal_of_its_whole_prefix() {
     crowd
         .reads("all are loaded anew", |value| value > before)
         .await;
+}
+
+#[tokio::test]
+async fn a_limit_that_is_lowered_later_counts() {
+    let crowd = Crowd::on(RedisServer::start()).await;
+    limit(&crowd.server, 10);
+    let mut crowd = crowd.read().await;
+    for id in 0..KEYS {
+        crowd.there.replace(id, NEW).await.unwrap();
+    }
+    crowd
+        .reads("all are the new ones", |value| value == NEW)
+        .await;
+}
+
+/// As the log and the monitor say to do.
+#[tokio::test]
+async fn a_limit_that_is_raised_later_lets_level_1_be() {
+    let crowd = Crowd::new().await;
+    limit(&crowd.server, 1_000_000);
+    let heartbeats = || calls(&crowd.server, "time");
+    let remote = || crowd.here.counts().hits_remote;
+    eventually("what is read is kept", PATIENCE, async || {
+        crowd.here.read(1).await.unwrap();
+        let (before, since) = (remote(), heartbeats());
+        // Of two processes: so many for each.
+        let some = since + 6;
+        eventually("heartbeats", PATIENCE, async || heartbeats() > some).await;
+        crowd.here.read(1).await.unwrap();
+        remote() == before
+    })
+    .await;
 }

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use benches::{Bench, Table, nanos};
+use benches::{Bench, Served, Table, nanos};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -28,10 +28,12 @@ const WRITE_EVERY: Duration = Duration::from_micros(1_500);
 pub(crate) fn run(bench: &mut Bench, server: &Server) {
     let note = "readers and writers in one process";
     path(bench, "stale/process", note, async || {
+        server.clear();
         ways::in_one_process(server).await
     });
     let note = "writers here, readers with a connection and a level 1 of their own";
     path(bench, "stale/elsewhere", note, async || {
+        server.clear();
         ways::elsewhere(server).await
     });
 }

@@ -24,7 +24,7 @@ pub(super) enum Came {
     Failed,
     /// A value that turns out to be an error, as it does in generic code. It will
     /// be returned.
-    Hidden,
+    HiddenError,
     /// Its time was up.
     Nothing,
 }
@@ -37,8 +37,8 @@ pub(super) trait Answer {
     /// Ready when the body has returned.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()>;
 
-    /// Takes apart what the body has returned. What is to be awaited with is
-    /// out of it then.
+    /// Takes apart what the body has returned. What may be held across an await is
+    /// then in `keep`; only an error is still here.
     fn divide(&mut self) -> Came;
 
     /// Under which tags the value is kept, and as what.
@@ -96,14 +96,14 @@ impl<S: CachedShape> Answer for Lent<'_, S> {
     fn divide(&mut self) -> Came {
         match self.returned.take().map(S::divide) {
             Some(Divided::Value(kept)) => {
-                let hidden = hidden(S::value(&kept));
-                if hidden == Hidden::Err {
+                let turned_out = hidden(S::value(&kept));
+                if turned_out == Hidden::Err {
                     self.returned = Some(S::rejoin(kept));
-                    return Came::Hidden;
+                    return Came::HiddenError;
                 }
                 self.kept = Some(Arc::new(kept));
                 // A shape that has a nothing of its own would restore that one.
-                if hidden == Hidden::None && S::absent().is_none() {
+                if turned_out == Hidden::None && S::absent().is_none() {
                     Came::Absent
                 } else {
                     Came::Value

@@ -1,9 +1,8 @@
 //! What a call goes through, step by step, with its body beside it.
 //!
-//! A future of each annotated method is compiled for that method, and for each
-//! type that methods return what has to do with its values. So there is as little
-//! of both as can be: a [`Course`] is the same for all methods, and is lent the
-//! body, and what is made of its value, for each poll.
+//! The future of a method is compiled for that method, and what touches a value for
+//! each type. So there is as little of both as can be: a [`Course`] is compiled once,
+//! and is lent the body and what knows of its value ([`Answer`]) for each poll.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -189,7 +188,7 @@ fn end(
         Came::Failed => true,
         Came::Nothing => false,
         // A value that turned out to be an error is returned in any case.
-        Came::Hidden => {
+        Came::HiddenError => {
             load.failed();
             return None;
         }

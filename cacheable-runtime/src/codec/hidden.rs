@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::place::Rules;
 use super::sink::Sink;
-use super::{CodecId, Encodable};
+use super::{CodecId, Encodable, catch_panic};
 
 /// What a value turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +57,10 @@ fn first_byte(value: &dyn Encodable) -> Option<u8> {
     // encoder is the one that entries are written with, so that nothing is
     // compiled for this alone.
     let mut first = Vec::new();
-    value.encode(
-        CodecId::Bincode,
-        &Rules::none(),
-        &mut Sink::new(&mut first, 1),
-    );
+    catch_panic(&mut || {
+        let mut sink = Sink::new(&mut first, 1);
+        value.encode(CodecId::Bincode, &Rules::none(), &mut sink);
+    });
     first.first().copied()
 }
 
@@ -79,6 +78,18 @@ mod tests {
         assert_eq!(hidden(&Some(())), Hidden::Value);
         assert_eq!(hidden(&0_u8), Hidden::Value);
         assert_eq!(hidden(&()), Hidden::Value);
+    }
+
+    #[test]
+    fn a_value_that_panics_is_a_value() {
+        struct Panics;
+        impl serde::Serialize for Panics {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                panic!("not now")
+            }
+        }
+        assert_eq!(hidden(&Some(Panics)), Hidden::Value);
+        assert_eq!(hidden(&Ok::<_, ()>(Panics)), Hidden::Value);
     }
 
     #[test]

@@ -153,8 +153,8 @@ pub(super) fn code(error: &RedisError) -> Option<&str> {
     inner.map_or(Some(code), |(known, _)| Some(known))
 }
 
-/// Of commands that left together the error of the first that failed, as if it had
-/// been alone. The client's own, of them all, has no code for most of them.
+/// The error of the first command that failed, of several that left together. The
+/// client's own, of them all, has no code for most.
 pub(super) fn first(error: RedisError) -> RedisError {
     let errors = error.clone().into_server_errors();
     let first = errors.and_then(|errors| Some(errors.first()?.1.clone()));

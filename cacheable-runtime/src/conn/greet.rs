@@ -46,7 +46,7 @@ impl Supervisor {
         let asked = Instant::now();
         let mut first = reads.clone();
         let (numbered, time) = tokio::join!(self.number(&mut first, modern), ask_time(&mut reads));
-        // Of a server that is not connected to, not even the time is taken.
+        // The time of a server that turns out to be of no use is not followed.
         numbered?;
         let (millis, round_trip) = time?;
         let listener = &self.shared.listener;
@@ -60,7 +60,6 @@ impl Supervisor {
             removals,
             modern,
             follows,
-            room: untold.room(),
             id: unique(),
         };
         Ok((pair, untold))

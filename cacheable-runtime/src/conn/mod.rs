@@ -40,6 +40,7 @@ pub(crate) use lua::{Digits, Lua};
 pub(crate) use routes::{Group, Leg, Routes};
 pub(crate) use slots::{slot, tag};
 use stream::{Bytes, Connection, Reads};
+pub(crate) use untold::{TRACKED_KEYS_LIMIT, tracked_keys_limit};
 
 /// One supervised pair of connections to one server.
 ///
@@ -91,8 +92,6 @@ struct Pair {
     modern: bool,
     /// It tells of changes.
     follows: bool,
-    /// Of so many keys at most; `None`: there is no limit.
-    room: Option<u64>,
     /// Unlike that of any other pair.
     id: u64,
 }
@@ -189,12 +188,6 @@ impl Link {
     /// Tells this time of being connected from every other.
     pub(crate) fn incarnation(&self) -> Result<u64, Error> {
         self.look(|pair| pair.id)
-    }
-
-    /// How many keys the server tells of changes to at most. `None`: there is
-    /// no limit, or it is not known now.
-    pub(crate) fn tracked_keys_limit(&self) -> Option<u64> {
-        self.look(|pair| pair.room).ok().flatten()
     }
 
     /// Looks at the pair of connections, if it can be used now.

@@ -196,7 +196,7 @@ impl Supervisor {
                 shared.breaker.close();
                 tracing::info!(server = %self.address, "the server is of use again");
             }
-            match untold.is_any(&mut pair.removals).await {
+            match untold.is_any(&pair.removals).await {
                 Ok(true) => shared.listener.all_changed(),
                 Ok(false) => {}
                 Err(error) => return shared.translate(&error),

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use redis::{RedisResult, cmd};
+use redis::{RedisResult, Value, cmd};
 
 use super::fault::code;
 use super::stream::Connection;
@@ -20,35 +20,56 @@ pub(super) struct Untold {
     evicted: Option<u64>,
     /// So many keys it follows at most; `None`: without limit.
     room: Option<u64>,
+    /// It tells its settings. Who may not know them asks once, since each question
+    /// is in the server's log of what was refused.
+    tells_room: bool,
     /// That its table is as good as full is said once.
     said: bool,
 }
 
-/// `tracking-table-max-keys` where nobody has set it.
+/// The setting, which may be changed while the server runs.
+const SETTING: &str = "tracking-table-max-keys";
+
+/// What it is where nobody has set it.
 const ROOM: u64 = 1_000_000;
 
 impl Untold {
     /// To be asked for before anything is read over the followed connection.
     pub(super) async fn begin(server: &str, connection: &Connection) -> Self {
         let (mut one, mut other) = (connection.clone(), connection.clone());
-        let (stats, room) = tokio::join!(Stats::ask(&mut one), room(&mut other));
+        let (stats, room) = tokio::join!(Stats::ask(&mut one), ask_room(&mut other));
         Self {
             server: server.to_owned(),
             evicted: stats.unwrap_or_default().evicted,
-            room,
+            tells_room: room.is_ok(),
+            room: room.unwrap_or(Some(ROOM)),
             said: false,
         }
     }
 
-    /// How many keys the server tells of at most; `None`: there is no limit.
-    pub(super) fn room(&self) -> Option<u64> {
-        self.room
-    }
-
     /// Whether it may have kept something to itself since it was asked last.
-    pub(super) async fn is_any(&mut self, connection: &mut Connection) -> RedisResult<bool> {
-        let Stats { evicted, followed } = Stats::ask(connection).await?;
+    pub(super) async fn is_any(&mut self, connection: &Connection) -> RedisResult<bool> {
+        let (mut one, mut other) = (connection.clone(), connection.clone());
+        let (stats, room) = tokio::join!(Stats::ask(&mut one), async {
+            if self.tells_room {
+                ask_room(&mut other).await
+            } else {
+                Ok(self.room)
+            }
+        });
+        let Stats { evicted, followed } = stats?;
         let has_evicted = std::mem::replace(&mut self.evicted, evicted) != evicted;
+        let has_shrunk = match room {
+            Ok(room) => {
+                let before = std::mem::replace(&mut self.room, room);
+                room.is_some_and(|room| before.is_none_or(|before| room < before))
+            }
+            Err(error) if code(&error).is_some() => {
+                self.tells_room = false;
+                false
+            }
+            Err(error) => return Err(error),
+        };
         // A little before: by the next time it may be full.
         let is_crowded = |(room, followed)| followed >= room - room / 10;
         let crowded = self.room.zip(followed).is_some_and(is_crowded);
@@ -63,7 +84,7 @@ impl Untold {
                  methods with many keys and few hits"
             );
         }
-        Ok(has_evicted || crowded)
+        Ok(has_evicted || has_shrunk || crowded)
     }
 }
 
@@ -93,14 +114,19 @@ impl Stats {
     }
 }
 
-async fn room(connection: &mut Connection) -> Option<u64> {
-    const NAME: &str = "tracking-table-max-keys";
-    let set: RedisResult<HashMap<String, u64>> = cmd("CONFIG")
-        .arg("GET")
-        .arg(NAME)
-        .query_async(connection)
-        .await;
-    // Many services keep their settings to themselves.
-    let room = set.ok().and_then(|set| set.get(NAME).copied());
-    Some(room.unwrap_or(ROOM)).filter(|room| *room > 0)
+async fn ask_room(connection: &mut Connection) -> RedisResult<Option<u64>> {
+    let [name, words @ ..] = TRACKED_KEYS_LIMIT;
+    let settings = cmd(name).arg(&words).query_async(connection).await?;
+    Ok(tracked_keys_limit(settings))
 }
+
+/// How many keys a server follows at most, by what it says of its settings; `None`:
+/// there is no limit. Many services keep theirs to themselves.
+pub(crate) fn tracked_keys_limit(settings: Value) -> Option<u64> {
+    let settings: Option<HashMap<String, u64>> = redis::from_redis_value(settings).ok();
+    let set = settings.and_then(|settings| settings.get(SETTING).copied());
+    Some(set.unwrap_or(ROOM)).filter(|room| *room > 0)
+}
+
+/// The question for it.
+pub(crate) const TRACKED_KEYS_LIMIT: [&str; 3] = ["CONFIG", "GET", SETTING];

@@ -86,8 +86,8 @@ pub struct ClientStats {
     /// Keys that the server tells them of, each of which some have read.
     pub tracked_keys: Option<u64>,
     /// How many such keys there may be before it stops telling of some:
-    /// `tracking-table-max-keys`, as it was when this process connected, or a
-    /// million where its user may not ask. `None` without a limit.
+    /// `tracking-table-max-keys`, or a million where the user of `REDIS_URL` may not
+    /// ask. `None` without a limit.
     pub tracked_keys_limit: Option<u64>,
     /// Those of them that listen to channels.
     pub subscribed: Option<u64>,

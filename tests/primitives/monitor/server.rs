@@ -41,25 +41,33 @@ async fn this_server_is_understood() {
 #[tokio::test]
 async fn a_table_of_tracked_keys_that_is_nearly_full_is_found() {
     let own = RedisServer::start();
-    own.command::<()>(&["CONFIG", "SET", "tracking-table-max-keys", "50"]);
     let runtime = on(&own).await;
-    let said_so = async || {
+    let limit = |keys: u64| {
+        let keys = keys.to_string();
+        own.command::<()>(&["CONFIG", "SET", "tracking-table-max-keys", &keys]);
+    };
+    let said_so = async |limit| {
         let stats = runtime.stats().await.unwrap();
         let clients = &server(&stats).clients;
-        assert_eq!(clients.tracked_keys_limit, Some(50));
+        assert_eq!(clients.tracked_keys_limit, Some(limit));
         let said = said(&stats.findings());
         (
             clients.tracked_keys.unwrap(),
             said.contains("tracking-table-max-keys"),
         )
     };
-    let (few, full) = said_so().await;
+    limit(50);
+    let (few, full) = said_so(50).await;
     assert!(few < 20 && !full, "{few}");
     for number in 0..60 {
         read(&runtime, &format!("key:{number}")).await;
     }
-    let (many, full) = said_so().await;
+    let (many, full) = said_so(50).await;
     assert!(many > 40 && full, "{many}");
+    // What the finding says to do.
+    limit(1_000);
+    let (many, full) = said_so(1_000).await;
+    assert!(!full, "{many}");
 }
 
 /// M2

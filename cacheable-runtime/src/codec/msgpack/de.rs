@@ -30,8 +30,14 @@ impl<'a, 'de> Decoder<'a, 'de> {
 
     #[inline]
     fn enter(&mut self) -> Result<(), Stop> {
-        self.depth = self.depth.checked_sub(1).ok_or(Stop)?;
-        Ok(())
+        match self.depth.checked_sub(1) {
+            Some(depth) => {
+                self.depth = depth;
+                Ok(())
+            }
+            // A type that swallows errors would ask on and on, at every level.
+            None => self.reader.short(),
+        }
     }
 
     #[inline]

@@ -7,10 +7,10 @@
 //!
 //! It is read by a decoder of our own, which takes what that of `rmp-serde`
 //! takes. Theirs is compiled anew for every visitor, and a struct has two: it
-//! was a quarter of all code of a program with many types. Ours finds out what
-//! comes next in [`read`], which is compiled once, and is under the limits that
-//! bytes of nobody knows whom need, so nothing has to be wrapped around it. Where
-//! the two differ is in `tests/msgpack/differences.rs`.
+//! was a quarter of all code of a program with many types. Ours reads the next token
+//! in [`read`], which is compiled once, and keeps the limits that untrusted bytes
+//! call for by itself, so nothing has to be wrapped around it. Where the
+//! two differ is in `tests/msgpack/differences.rs`.
 
 mod de;
 mod parts;

@@ -1,4 +1,5 @@
-//! What a type reads the parts of a value from. None is generic itself.
+//! The parts of a value: elements, entries, variants. None of these types is
+//! generic, so each is compiled once.
 
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 

@@ -252,7 +252,9 @@ impl<'de> Reader<'de> {
             Token::Map => 2 * self.word,
             _ => return Ok(()),
         };
-        let depth = depth.checked_sub(1).ok_or(Stop)?;
+        let Some(depth) = depth.checked_sub(1) else {
+            return self.short();
+        };
         for _ in 0..values {
             self.skip(depth)?;
         }
@@ -366,7 +368,7 @@ impl<'de> Reader<'de> {
     /// Less is here than was claimed. A type that goes on all the same finds
     /// nothing more.
     #[cold]
-    fn short<T>(&mut self) -> Result<T, Stop> {
+    pub(super) fn short<T>(&mut self) -> Result<T, Stop> {
         self.rest = &[];
         Err(Stop)
     }

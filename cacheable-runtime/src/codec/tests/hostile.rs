@@ -2,6 +2,7 @@
 //! value of the type, in bounded time and memory, and never with a panic.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -207,4 +208,30 @@ fn a_panic_in_a_type_is_an_error() {
         decode::<Picky>(CodecId::Bincode, &[9]),
         Err(DecodeError::Panicked)
     );
+}
+
+/// Each head of an array claims all that is left. A type that makes up for an error
+/// goes on behind it, at every level.
+#[test]
+fn a_type_that_swallows_errors_is_not_asked_for_ever() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    struct Lenient(#[expect(dead_code, reason = "it is only read")] Vec<Lenient>);
+    impl<'de> Deserialize<'de> for Lenient {
+        fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            ASKED.fetch_add(1, Ordering::Relaxed);
+            Ok(Self(Vec::deserialize(from).unwrap_or_default()))
+        }
+    }
+    let len: usize = 10_000;
+    let mut bytes = Vec::new();
+    while bytes.len() < len {
+        let left = len.saturating_sub(bytes.len() + 5) as u32;
+        bytes.push(0xDD);
+        bytes.extend_from_slice(&left.to_be_bytes());
+    }
+    drop(decode::<Lenient>(CodecId::MsgPack, &bytes));
+    // Once for each byte at each level at most.
+    let most = bytes.len() * usize::from(DECODE_DEPTH);
+    let asked = ASKED.load(Ordering::Relaxed);
+    assert!((1..=most).contains(&asked), "{asked}");
 }

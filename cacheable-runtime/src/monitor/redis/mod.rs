@@ -11,7 +11,7 @@ use super::info;
 use super::server::ServerStats;
 use super::slow::SlowCommand;
 use super::stats::Unavailable;
-use crate::conn::{Lane, Link, Routes};
+use crate::conn::{Lane, Link, Routes, TRACKED_KEYS_LIMIT, tracked_keys_limit};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{BoxFuture, all};
 use crate::time::{Clock, Millis};
@@ -62,26 +62,28 @@ pub(super) async fn ask(routes: &Routes, clock: &Clock) -> Vec<Answer> {
 }
 
 async fn parts(link: &Link) -> Result<Parts, Error> {
-    let mut commands = Pipeline::with_capacity(2);
+    let mut commands = Pipeline::with_capacity(3);
     // One section cannot be asked for beside another before Redis 7.
     commands.cmd("INFO").arg("all");
     commands.cmd("SLOWLOG").arg("GET").arg(SLOW);
+    let [name, words @ ..] = TRACKED_KEYS_LIMIT;
+    commands.cmd(name).arg(&words);
     commands.ignore_errors();
     let answers: Vec<RedisResult<Value>> = link.pipeline(Lane::Removals, &commands).await?;
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
-    let server = match next() {
-        Ok(answer) => {
-            let mut server = info::parse(&text(answer));
-            server.clients.tracked_keys_limit = link.tracked_keys_limit();
-            Ok(server)
-        }
+    let mut server = match next() {
+        Ok(answer) => Ok(info::parse(&text(answer))),
         Err(error) => Err(refused(&error, "INFO")),
     };
     let log = match next() {
         Ok(answer) => Ok(slow_commands(&answer)),
         Err(error) => Err(refused(&error, "SLOWLOG")),
     };
+    if let Ok(server) = &mut server {
+        let settings = next().unwrap_or(Value::Nil);
+        server.clients.tracked_keys_limit = tracked_keys_limit(settings);
+    }
     Ok((server, log))
 }
 
