@@ -267,8 +267,9 @@ async fn a_sample_costs_one_info() {
     };
     // One more is of this test.
     assert_eq!((count("info", "all"), count("slowlog", "get")), (5, 6));
-    // The rest is the heartbeat, and how a connection of this test begins.
-    let heartbeat = ["time", "ping", "info", "slowlog"];
+    // The rest is the heartbeat, and how a connection of this test begins. Both ask
+    // how many keys the server follows at most.
+    let heartbeat = ["time", "ping", "info", "slowlog", "config"];
     let begins = |entry: &(String, String)| entry.0 == "client" && entry.1 == "setinfo";
     let others: Vec<_> = log
         .iter()
