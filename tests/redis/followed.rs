@@ -50,6 +50,14 @@ impl Crowd {
         self
     }
 
+    async fn sees_what_is_replaced(&mut self) {
+        for id in 0..KEYS {
+            self.there.replace(id, NEW).await.unwrap();
+        }
+        self.reads("all are the new ones", |value| value == NEW)
+            .await;
+    }
+
     /// Waits until all that is read here is as it should be. Meanwhile other keys
     /// are read elsewhere, so that the table stays full.
     async fn reads(&mut self, what: &str, is_right: impl Fn(u64) -> bool) {
@@ -74,6 +82,7 @@ impl Crowd {
     }
 }
 
+/// Keys of which the server tells.
 fn limit(server: &RedisServer, keys: u64) {
     let keys = keys.to_string();
     server.command::<()>(&["CONFIG", "SET", "tracking-table-max-keys", &keys]);
@@ -81,13 +90,7 @@ fn limit(server: &RedisServer, keys: u64) {
 
 #[tokio::test]
 async fn what_a_full_table_dropped_is_not_answered_with_after_a_change() {
-    let mut crowd = Crowd::new().await;
-    for id in 0..KEYS {
-        crowd.there.replace(id, NEW).await.unwrap();
-    }
-    crowd
-        .reads("all are the new ones", |value| value == NEW)
-        .await;
+    Crowd::new().await.sees_what_is_replaced().await;
 }
 
 #[tokio::test]
@@ -105,13 +108,7 @@ async fn nor_after_the_removal_of_its_whole_prefix() {
 async fn a_limit_that_is_lowered_later_counts() {
     let crowd = Crowd::on(RedisServer::start()).await;
     limit(&crowd.server, 10);
-    let mut crowd = crowd.read().await;
-    for id in 0..KEYS {
-        crowd.there.replace(id, NEW).await.unwrap();
-    }
-    crowd
-        .reads("all are the new ones", |value| value == NEW)
-        .await;
+    crowd.read().await.sees_what_is_replaced().await;
 }
 
 /// As the log and the monitor say to do.
