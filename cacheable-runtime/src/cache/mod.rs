@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod begin;
 mod budget;
 mod cached;
 pub(crate) mod call;

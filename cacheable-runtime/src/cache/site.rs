@@ -13,7 +13,8 @@ use once_cell::sync::{Lazy, OnceCell};
 use siphasher::sip::SipHasher13;
 
 use super::Engine;
-use super::call::{Begin, Call};
+use super::begin::Begin;
+use super::call::Call;
 use super::tags::{add, tag};
 use crate::codec::CodecChoice;
 use crate::error::Error;
