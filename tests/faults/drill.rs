@@ -182,6 +182,8 @@ impl<'a> Drill<'a> {
             let old = check.await.expect("nothing panics");
             self.noticed.stale.fetch_add(old.into(), Ordering::Relaxed);
         }
+        // The next one on this server does not wait for leases of this one.
+        self.service.runtime.shutdown(PATIENCE).await;
         let [stale, slowest, slowest_write] = [
             &self.noticed.stale,
             &self.noticed.slowest_read,

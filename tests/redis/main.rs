@@ -18,6 +18,7 @@ mod secrets;
 mod sentinel;
 mod service;
 mod shutdown;
+mod shutdown_leases;
 mod tls;
 mod undelivered;
 mod wire;

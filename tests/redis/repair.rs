@@ -21,10 +21,10 @@ async fn read(cache: &Cache, key: &str, value: u64) -> u64 {
 }
 
 /// Breaks every connection, and lets nobody in until the returned value says so.
-struct ShutOut<'a>(&'a RedisServer, redis::Connection);
+pub(crate) struct ShutOut<'a>(&'a RedisServer, redis::Connection);
 
 impl<'a> ShutOut<'a> {
-    fn new(server: &'a RedisServer) -> Self {
+    pub(crate) fn new(server: &'a RedisServer) -> Self {
         let mut admin = server.connect();
         let () = redis::cmd("CONFIG")
             .arg(&["SET", "requirepass", "secret"])
@@ -35,7 +35,7 @@ impl<'a> ShutOut<'a> {
         Self(server, admin)
     }
 
-    fn lets_in(mut self) -> &'a RedisServer {
+    pub(crate) fn lets_in(mut self) -> &'a RedisServer {
         let () = redis::cmd("CONFIG")
             .arg(&["SET", "requirepass", ""])
             .query(&mut self.1)
@@ -44,7 +44,7 @@ impl<'a> ShutOut<'a> {
     }
 }
 
-async fn is_shut_out(runtime: &Runtime) {
+pub(crate) async fn is_shut_out(runtime: &Runtime) {
     eventually("the connection is lost", PATIENCE, async || {
         runtime.health().is_err()
     })

@@ -276,13 +276,16 @@ impl Engine {
         self.inner.closing.load(Ordering::Relaxed)
     }
 
-    /// Takes no new calls, and waits until nothing is under way and all
-    /// removals are delivered.
+    /// Takes no new calls, and waits until nothing is under way, all removals
+    /// are delivered, and nobody elsewhere waits for what was given up here.
     #[cfg(feature = "redis")]
     pub(crate) async fn close(&self) {
         self.inner.closing.store(true, Ordering::Relaxed);
         self.idle().await;
         self.repair().delivered().await;
+        // By then those that could not be removed have ended by themselves.
+        let longest = self.settings().lease;
+        drop(tokio::time::timeout(longest, self.remote().settled()).await);
     }
 
     /// Waits until nothing is under way.

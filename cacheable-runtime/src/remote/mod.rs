@@ -171,6 +171,11 @@ pub(crate) trait RemoteStore: Send + Sync + 'static {
         false
     }
 
+    /// Waits until all that was given up is removed, however long that takes.
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Tries whether the store takes writes now, where `key` is. While it does
     /// not, a lease is neither filled nor removed.
     fn takes_writes<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Result<(), Error>> {

@@ -185,12 +185,17 @@ impl Runtime {
         self.engine.observe().snapshot()
     }
 
-    /// Waits until no call, removal or put is under way and every removal has
-    /// reached the server, for at most `deadline`, and closes the connection; calls that come meanwhile run
-    /// uncached. Leases of loads that run on end by themselves. Afterwards
-    /// annotated methods run uncached, and handles return
+    /// Waits until no call, removal or put is under way, every removal has
+    /// reached the server and the leases of loads that were given up are removed
+    /// there, for at most `deadline`, and closes the connection; calls that come
+    /// meanwhile run uncached. Leases of loads that run on end by themselves.
+    /// Afterwards annotated methods run uncached, and handles return
     /// [`ErrorKind::ShutDown`]. The embedded store has nothing to close and
     /// stays usable.
+    ///
+    /// A runtime that is dropped without it leaves what it holds in the server as
+    /// a process that dies does: others wait for the leases of its loads until
+    /// they end, after [`Builder::lease`](crate::Builder::lease) at most.
     pub async fn shutdown(&self, deadline: Duration) {
         self.ending.now();
         #[cfg(feature = "redis")]

@@ -80,6 +80,7 @@ impl RedisStore {
             Arc::clone(&self.orphans),
             lease.to_vec(),
         );
+        let on_the_way = orphans.one_on_the_way();
         start(Some(&self.runtime), async move {
             let script = &SCRIPTS.abandon;
             let abandoned = match leg {
@@ -90,6 +91,7 @@ impl RedisStore {
                 tracing::debug!(%error, "a lease was not removed yet");
                 orphans.add(key, lease);
             }
+            drop(on_the_way);
         });
     }
 }
@@ -409,6 +411,10 @@ impl RemoteStore for RedisStore {
 
     fn has_given_up(&self, lease: &[u8]) -> bool {
         self.orphans.holds(lease)
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.orphans.none())
     }
 
     fn takes_writes<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), Error>> {

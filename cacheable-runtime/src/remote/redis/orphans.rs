@@ -1,7 +1,8 @@
-//! Leases that could not be removed when they were given up.
+//! Leases that were given up, from then on until the server has removed them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(super) struct Orphans {
     leases: Mutex<VecDeque<(String, Vec<u8>)>>,
+    /// How many others are being removed for the first time.
+    on_the_way: AtomicUsize,
+    /// There may be none left.
+    fewer: tokio::sync::Notify,
     /// There is one more, or nobody to clear up for.
     changed: tokio::sync::Notify,
     over: AtomicBool,
@@ -31,6 +36,27 @@ impl Orphans {
         leases.push_back((key, lease));
         drop(leases);
         self.changed.notify_one();
+    }
+
+    /// One is about to be removed. When that fails it is to be [added](Self::add)
+    /// before the guard is dropped.
+    pub(super) fn one_on_the_way(self: &Arc<Self>) -> OnTheWay {
+        self.on_the_way.fetch_add(1, Ordering::SeqCst);
+        OnTheWay(Arc::clone(self))
+    }
+
+    /// Waits until there is none left that could be removed.
+    pub(super) async fn none(&self) {
+        loop {
+            let mut fewer = pin!(self.fewer.notified());
+            fewer.as_mut().enable();
+            // In this order: what could not be removed is in the list before it is
+            // no longer on the way.
+            if self.on_the_way.load(Ordering::SeqCst) == 0 && lock(&self.leases).is_empty() {
+                return;
+            }
+            fewer.await;
+        }
     }
 
     pub(super) fn holds(&self, lease: &[u8]) -> bool {
@@ -66,6 +92,8 @@ impl Orphans {
                 let mut leases = lock(&self.leases);
                 if gone {
                     leases.retain(|orphan| orphan.1 != lease);
+                    drop(leases);
+                    self.fewer.notify_waiters();
                     continue;
                 }
                 // Another node may take the next one.
@@ -77,6 +105,16 @@ impl Orphans {
             // Whatever the reason, it does not go away by asking faster.
             tokio::time::sleep(RETRY).await;
         }
+    }
+}
+
+/// See [`Orphans::one_on_the_way`].
+pub(super) struct OnTheWay(Arc<Orphans>);
+
+impl Drop for OnTheWay {
+    fn drop(&mut self) {
+        self.0.on_the_way.fetch_sub(1, Ordering::SeqCst);
+        self.0.fewer.notify_waiters();
     }
 }
 

@@ -1,0 +1,98 @@
+//! What a runtime that ends leaves for others to wait for: nothing that it can
+//! remove.
+
+use std::time::Duration;
+
+use cacheable_runtime::{Policy, Runtime};
+use cacheable_tests::{Of, Proxy, RedisServer, eventually};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::repair::{ShutOut, is_shut_out};
+use crate::service::{PATIENCE, level_two};
+
+/// The life of a lease that nobody renews: longer than a test may take.
+const LONG: Duration = Duration::from_secs(600);
+
+async fn runtime(url: String, lease: Duration) -> Runtime {
+    let builder = level_two().redis(url).lease(lease).budget(PATIENCE);
+    builder.require_connection().build().await.unwrap()
+}
+
+/// A call whose body has begun and does not end.
+async fn loading(runtime: &Runtime) -> JoinHandle<Result<u64, ()>> {
+    let cache = runtime.cache();
+    let (begun, has_begun) = oneshot::channel();
+    let call = tokio::spawn(async move {
+        let load = async move || {
+            begun.send(()).unwrap();
+            std::future::pending().await
+        };
+        cache.get_or_load("key", Policy::new(LONG), load).await
+    });
+    has_begun.await.unwrap();
+    call
+}
+
+/// Ends a call: what it leaves is given up once this returns.
+async fn given_up(call: JoinHandle<Result<u64, ()>>) {
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+}
+
+fn is_there(server: &RedisServer) -> bool {
+    server.command::<u64>(&["EXISTS", "key"]) == 1
+}
+
+#[tokio::test]
+async fn a_lease_that_was_given_up_in_an_outage_is_removed_first() {
+    let server = RedisServer::start();
+    let runtime = runtime(server.url(), LONG).await;
+    let call = loading(&runtime).await;
+    let shut_out = ShutOut::new(&server);
+    is_shut_out(&runtime).await;
+    given_up(call).await;
+    let server = shut_out.lets_in();
+    assert!(is_there(server));
+    let shutdown = runtime.shutdown(PATIENCE);
+    tokio::time::timeout(PATIENCE * 2, shutdown).await.unwrap();
+    assert!(!is_there(server));
+}
+
+#[tokio::test]
+async fn one_whose_removal_is_on_its_way_is_waited_for() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let runtime = runtime(proxy.url(), LONG).await;
+    let call = loading(&runtime).await;
+    proxy.hold_requests(Of::All);
+    given_up(call).await;
+    let shutdown = tokio::spawn(async move { runtime.shutdown(PATIENCE).await });
+    // Time enough for one that does not wait.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!shutdown.is_finished());
+    proxy.release();
+    tokio::time::timeout(PATIENCE, shutdown)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!is_there(&server));
+}
+
+/// Nobody waits for it any longer than that.
+#[tokio::test]
+async fn where_the_server_stays_away_it_waits_as_long_as_a_lease_lives() {
+    let server = RedisServer::start();
+    let runtime = runtime(server.url(), Duration::from_millis(200)).await;
+    let call = loading(&runtime).await;
+    let shut_out = ShutOut::new(&server);
+    is_shut_out(&runtime).await;
+    given_up(call).await;
+    let shutdown = runtime.shutdown(LONG);
+    tokio::time::timeout(PATIENCE, shutdown).await.unwrap();
+    let server = shut_out.lets_in();
+    eventually("it has ended by itself", PATIENCE, async || {
+        !is_there(server)
+    })
+    .await;
+}
