@@ -4,6 +4,7 @@ mod bytes;
 mod controls;
 mod executor;
 mod followed;
+mod given_up;
 mod harness;
 mod leases;
 mod outage;

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | TCP | TCP |
 //! | `HELLO` | `HELLO` |
-//! | `CLIENT TRACKING` | which server it is, and what [`Untold`] begins with |
-//! | | the scripts, in the form that it reads |
+//! | its number, `CLIENT TRACKING` | its number, which server it is, and what [`Untold`] begins with |
+//! | | the scripts, in the form that it reads, and the end of the connections before, see [`Trace`] |
 //! | the counter's script, and `TIME` | |
 //!
 //! The last questions go over the connection that is followed, so that it was well
@@ -25,11 +25,12 @@ use redis::{
 use super::fault::{code, is_elsewhere};
 use super::stream::{Connection, Reads};
 use super::supervise::{Broken, Supervisor};
+use super::trace::{self, Trace};
 use super::untold::Untold;
 use super::{Greeting, Named, Pair, is_unknown_script};
 use crate::bus::Listener;
 use crate::observe::script_reloads;
-use crate::sync::unique;
+use crate::sync::{lock, unique};
 
 impl Supervisor {
     /// Opens both connections, and finds out whether they are of use. Dropped
@@ -41,11 +42,17 @@ impl Supervisor {
     ) -> RedisResult<(Pair, Untold)> {
         let (mut reads, mut removals) =
             tokio::try_join!(self.open(at, broken, true), self.open(at, broken, false),)?;
-        let (follows, (modern, untold)) =
-            tokio::try_join!(self.follow(&mut reads), self.prepare(&mut removals))?;
+        let mut others = (reads.clone(), removals.clone());
+        let (follows, (about, untold), one, other) = tokio::try_join!(
+            self.follow(&mut reads),
+            self.prepare(&mut removals),
+            trace::number(&mut others.0),
+            trace::number(&mut others.1),
+        )?;
+        let About { modern, run } = about;
         let asked = Instant::now();
-        let mut first = reads.clone();
-        let (numbered, time) = tokio::join!(self.number(&mut first, modern), ask_time(&mut reads));
+        let (numbered, time) =
+            tokio::join!(self.number(&mut others.0, modern), ask_time(&mut reads));
         // The time of a server that turns out to be of no use is not followed.
         numbered?;
         let (millis, round_trip) = time?;
@@ -54,6 +61,7 @@ impl Supervisor {
         // Before anybody can use it: what is read from here on is followed.
         listener.connected(follows);
         listener.heard(asked);
+        *lock(&self.trace) = Trace::new(run, [one, other]);
         let pair = Pair {
             values: Reads::new(reads.clone()),
             reads,
@@ -111,17 +119,30 @@ impl Supervisor {
         }
     }
 
-    /// Finds out which form of scripts the server reads, and makes them known to
-    /// it.
-    async fn prepare(&self, removals: &mut Connection) -> RedisResult<(bool, Untold)> {
+    /// Has the server close the pair that was in use before.
+    async fn end_those_before(&self, about: &About, by: &Connection) -> RedisResult<()> {
+        let before = lock(&self.trace).clone();
+        match (before, &about.run) {
+            (Some(before), Some(run)) if before.is_of(run) => before.close(by).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds out which form of scripts the server reads, makes them known to it, and
+    /// has it end what there was before.
+    async fn prepare(&self, removals: &mut Connection) -> RedisResult<(About, Untold)> {
         let mut first = removals.clone();
-        let (modern, untold) = tokio::join!(
-            is_modern(&mut first),
+        let (about, untold) = tokio::join!(
+            About::ask(&mut first),
             Untold::begin(self.address.shown(), removals),
         );
-        let modern = modern?;
-        load_scripts(&self.shared.greeting, modern, removals).await?;
-        Ok((modern, untold))
+        let about = about?;
+        let mut other = removals.clone();
+        tokio::try_join!(
+            load_scripts(&self.shared.greeting, about.modern, &mut other),
+            self.end_those_before(&about, removals),
+        )?;
+        Ok((about, untold))
     }
 
     /// Writes, so that a server that takes no writes shows it, and passes on
@@ -172,20 +193,34 @@ fn pass_on(data: &[Value], listener: &dyn Listener) {
     }
 }
 
-/// Whether the server reads `#!lua`: Redis 7, and every Valkey, which says the
-/// Redis version that it is like.
-async fn is_modern(connection: &mut Connection) -> RedisResult<bool> {
-    let info: RedisResult<String> = cmd("INFO").arg("server").query_async(connection).await;
-    match info {
-        Ok(info) => {
+/// What a server says of itself.
+#[derive(Default)]
+struct About {
+    /// It reads `#!lua`: Redis 7, and every Valkey, which says the Redis version
+    /// that it is like.
+    modern: bool,
+    /// Which it is, and since which start.
+    run: Option<String>,
+}
+
+impl About {
+    async fn ask(connection: &mut Connection) -> RedisResult<Self> {
+        let info: RedisResult<String> = cmd("INFO").arg("server").query_async(connection).await;
+        let info = match info {
+            // The plain form is read by all.
+            Err(error) if code(&error) == Some("NOPERM") => return Ok(Self::default()),
+            info => info?,
+        };
+        let figure = |name| {
             let mut lines = info.lines();
-            let version = lines.find_map(|line| line.strip_prefix("redis_version:"));
-            let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
-            Ok(major.is_some_and(|major| major >= 7))
-        }
-        // The plain form is read by all.
-        Err(error) if code(&error) == Some("NOPERM") => Ok(false),
-        Err(error) => Err(error),
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        };
+        let version = figure("redis_version");
+        let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+        Ok(Self {
+            modern: major.is_some_and(|major| major >= 7),
+            run: figure("run_id").map(str::to_owned),
+        })
     }
 }
 

@@ -20,6 +20,7 @@ mod stream;
 pub(crate) mod subscribe;
 mod supervise;
 mod together;
+mod trace;
 mod untold;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::address::Address;
 use super::greet::ask_time;
 use super::stream::Connection;
+use super::trace::Trace;
 use super::untold::Untold;
 use super::{Pair, Shared, State};
 use crate::error::{Error, ErrorKind};
@@ -24,6 +25,8 @@ pub(super) struct Supervisor {
     pub(super) address: Address,
     pub(super) shared: Arc<Shared>,
     publish: watch::Sender<State>,
+    /// Of the pair that was published last.
+    pub(super) trace: Mutex<Option<Trace>>,
 }
 
 /// How often an idle connection is asked whether it is still there.
@@ -42,6 +45,7 @@ impl Supervisor {
             address,
             shared,
             publish,
+            trace: Mutex::default(),
         }
     }
 

@@ -14,11 +14,18 @@ use super::frames::{Frames, is_invalidation, keys_asked, words};
 use super::rules::{Pushes, Rules};
 use super::{Shared, lock};
 
-/// Carries both directions until one side closes or the rules end it.
-pub(super) async fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
+/// Carries both directions until one side closes or the rules end it. `number`:
+/// which connection of the proxy's this is.
+pub(super) async fn carry(
+    number: u64,
+    mut client: TcpStream,
+    mut server: TcpStream,
+    shared: &Shared,
+) {
     // Small messages are held back by the kernel otherwise.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let way = Way {
+        number,
         shared,
         tracked: AtomicBool::new(false),
         lossy: AtomicBool::new(false),
@@ -42,6 +49,7 @@ pub(super) async fn carry(mut client: TcpStream, mut server: TcpStream, shared: 
 }
 
 struct Way<'a> {
+    number: u64,
     shared: &'a Shared,
     tracked: AtomicBool,
     /// Something was swallowed. Replies can no longer be matched with their
@@ -77,20 +85,23 @@ impl Way<'_> {
         let mut frames = Frames::default();
         let mut waiting = VecDeque::new();
         let mut bytes = vec![0; 64 << 10];
+        let mut ended = false;
         loop {
             let lane = *rules.borrow_and_update().lane(self.tracked());
             if lane.swallows {
                 self.swallow(&mut waiting);
-            } else if !lane.holds_requests && !waiting.is_empty() {
+            } else if !lane.holds_requests_of(self.number) && !waiting.is_empty() {
                 to.write_all(&waiting.drain(..).flatten().collect::<Vec<u8>>())
                     .await?;
             }
+            if ended && waiting.is_empty() {
+                return Ok(());
+            }
             tokio::select! {
-                length = from.read(&mut bytes) => {
-                    let length = length?;
-                    if length == 0 {
-                        return Ok(());
-                    }
+                length = from.read(&mut bytes), if !ended => {
+                    // A reset is an end, too.
+                    let length = length.unwrap_or(0);
+                    ended = length == 0;
                     frames.add(&bytes[..length]);
                     let mut seen = lock(&self.shared.seen);
                     seen.bytes_sent += length as u64;
@@ -145,7 +156,10 @@ impl Way<'_> {
                     }
                     stays
                 });
-                to.write_all(&ready).await?;
+                if to.write_all(&ready).await.is_err() {
+                    // The client is gone. What it sent goes on its way.
+                    std::future::pending::<()>().await;
+                }
             }
             tokio::select! {
                 length = from.read(&mut bytes) => {

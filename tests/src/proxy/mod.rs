@@ -107,6 +107,14 @@ impl Proxy {
         self.change(|rules| rules.each(of, |lane| lane.holds_requests = true));
     }
 
+    /// As [`hold_requests`](Self::hold_requests), of the connections that there are
+    /// now: those that come pass. What a client sent before it closed goes on its
+    /// way, too, as it does from the memory of a kernel.
+    pub fn strand(&self, of: Of) {
+        let last = lock(&self.shared.seen).connections;
+        self.change(|rules| rules.each(of, |lane| lane.stranded = last));
+    }
+
     /// Keeps replies, and lets pushes pass, until [`release`](Self::release).
     pub fn hold_replies(&self, of: Of) {
         self.change(|rules| rules.each(of, |lane| lane.holds_replies = true));
@@ -117,6 +125,7 @@ impl Proxy {
         self.change(|rules| {
             rules.each(Of::All, |lane| {
                 (lane.holds_requests, lane.holds_replies) = (false, false);
+                lane.stranded = 0;
             });
         });
     }
@@ -208,12 +217,16 @@ async fn accept(
         tokio::select! {
             accepted = listening.accept() => {
                 let (client, _) = accepted?;
-                lock(&shared.seen).connections += 1;
+                let number = {
+                    let mut seen = lock(&shared.seen);
+                    seen.connections += 1;
+                    seen.connections
+                };
                 let shared = Arc::clone(shared);
                 tokio::spawn(async move {
                     // Without its server the client's connection just ends.
                     if let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await {
-                        carry(client, server, &shared).await;
+                        carry(number, client, server, &shared).await;
                     }
                 });
             }

@@ -38,6 +38,8 @@ pub(super) struct Rules {
 pub(super) struct Lane {
     pub(super) swallows: bool,
     pub(super) holds_requests: bool,
+    /// The last of the connections whose requests are held, by number.
+    pub(super) stranded: u64,
     pub(super) holds_replies: bool,
     pub(super) delay: Duration,
     /// Raised by every cut: a connection lives while it is what it was.
@@ -50,6 +52,12 @@ pub(super) enum Pushes {
     Pass,
     Hold,
     Drop,
+}
+
+impl Lane {
+    pub(super) fn holds_requests_of(&self, number: u64) -> bool {
+        self.holds_requests || number <= self.stranded
+    }
 }
 
 impl Rules {
