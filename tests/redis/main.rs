@@ -1,5 +1,6 @@
 //! Suites against a real server.
 
+mod barren;
 mod bytes;
 mod controls;
 mod executor;

@@ -33,11 +33,16 @@ impl Cached {
             return Ok(Asked::Undelivered);
         }
         // Who goes on under a lease that was left to it does not ask for one.
-        let emptied = engine.emptied().take(self.hash) && leader.lease.is_none();
-        let found = if emptied {
+        let (emptied, leased) = (engine.emptied().take(self.hash), leader.lease.is_some());
+        let barren = engine.barren();
+        let found = if emptied && !leased {
             Present::Nothing
+        } else if barren.expects_nothing(self.counters()) && !leased {
+            Present::ProbablyNothing
         } else if engine.knows(markers) {
-            match self.budget.look_up(engine, &self.key).await? {
+            let bytes = self.budget.look_up(engine, &self.key).await?;
+            barren.note(self.counters(), bytes.is_some());
+            match bytes {
                 None => Present::Nothing,
                 Some(bytes) => match self.examine_at_once(value, &bytes) {
                     Some(Seen::Value(seen)) if seen.phase == Phase::Fresh => {
@@ -77,19 +82,33 @@ impl Cached {
                 }
                 (ticket, Present::Unknown)
             };
+            let guess = matches!(found, Present::ProbablyNothing);
             let (read, seen) = match found {
                 Present::Unknown => {
                     let read = Box::pin(engine.read(&self.key, markers));
                     (self.spend(read).await?, None)
                 }
-                Present::Nothing => (None, None),
+                Present::Nothing | Present::ProbablyNothing => (None, None),
                 Present::Bytes(bytes, seen) => (Some(bytes), seen),
             };
             let present = match read {
                 Some(bytes) => bytes,
-                None => match self.acquire(leader, None).await? {
-                    Some(bytes) => bytes,
-                    None => return Ok(Asked::Leased(None)),
+                None => match self.acquire(leader, None).await {
+                    // It takes no leases now, and may have what is asked for.
+                    Err(error) if guess && error.kind() == ErrorKind::Server => {
+                        engine.barren().forget(self.counters());
+                        continue;
+                    }
+                    acquired => {
+                        let present = acquired?;
+                        if guess {
+                            engine.barren().note(self.counters(), present.is_some());
+                        }
+                        match present {
+                            Some(bytes) => bytes,
+                            None => return Ok(Asked::Leased(None)),
+                        }
+                    }
                 },
             };
             let seen = match seen {
@@ -250,6 +269,7 @@ impl Cached {
 enum Present {
     Unknown,
     Nothing,
+    ProbablyNothing,
     /// What it was seen to be, if nothing had to be asked for.
     Bytes(Vec<u8>, Option<Box<Seen>>),
 }

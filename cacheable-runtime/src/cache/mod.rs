@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod barren;
 mod begin;
 mod budget;
 mod cached;
@@ -57,6 +58,7 @@ use crate::policy::Rules;
 use crate::remote::{Origin, RemoteStore};
 use crate::sync::{Chunks, random};
 use crate::time::Clock;
+use barren::Barren;
 use emptied::Emptied;
 use flight::{Flights, Landing, Lease};
 use repair::Repair;
@@ -85,6 +87,7 @@ struct Inner {
     flights: Arc<Flights>,
     repair: Repair,
     emptied: Emptied,
+    barren: Barren,
     sweeps: removal::Sweeps,
     clock: Clock,
     observe: Observe,
@@ -159,6 +162,7 @@ impl Engine {
                 flights,
                 repair: Repair::default(),
                 emptied: Emptied::default(),
+                barren: Barren::default(),
                 sweeps: removal::Sweeps::default(),
                 clock,
                 seed: [random(), random()],
@@ -182,6 +186,10 @@ impl Engine {
 
     fn emptied(&self) -> &Emptied {
         &self.inner.emptied
+    }
+
+    fn barren(&self) -> &Barren {
+        &self.inner.barren
     }
 
     fn sweeps(&self) -> &removal::Sweeps {

@@ -263,6 +263,11 @@ impl MethodCounts {
 }
 
 impl Counters {
+    /// Unlike that of any other method of the engine.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
     /// Where the hits of this method are counted, of fresh values or stale ones.
     pub(crate) fn tally(&self, stale: bool) -> Tally {
         Tally::new(self.number, stale)

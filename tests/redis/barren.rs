@@ -1,0 +1,116 @@
+//! Methods that find nothing nearly every time ask for a lease at once, and lose
+//! nothing by it.
+
+use cacheable_runtime::MethodCounts;
+use cacheable_tests::{Proxy, RedisServer, eventually};
+
+use crate::service::{PATIENCE, Service, level_two};
+
+/// After so many questions in vain a method is known by them.
+const MANY: u32 = 40;
+
+struct Walk {
+    server: RedisServer,
+    proxy: Proxy,
+    service: Service,
+    next: u32,
+}
+
+impl Walk {
+    async fn new() -> Self {
+        let server = RedisServer::start();
+        let proxy = Proxy::to(&server);
+        let builder = level_two().redis(proxy.url()).budget(PATIENCE);
+        let service = Service::with(builder.require_connection()).await;
+        Self {
+            server,
+            proxy,
+            service,
+            next: 0,
+        }
+    }
+
+    /// Loads some that nobody has asked for, and says how many questions for what is
+    /// there were sent.
+    async fn loads(&mut self, some: u32) -> u64 {
+        let asked = self.asked();
+        for id in self.next..self.next + some {
+            self.service.loaded(id).await;
+        }
+        self.next += some;
+        self.asked() - asked
+    }
+
+    /// Finds what was loaded first, and says the same.
+    async fn finds(&self, some: u32) -> u64 {
+        let (asked, before) = (self.asked(), self.counts());
+        for id in 0..some {
+            assert_eq!(self.service.read(id).await.unwrap(), u64::from(id) + 1);
+        }
+        let now = self.counts();
+        assert_eq!(now.hits_remote, before.hits_remote + u64::from(some));
+        assert_eq!(now.remote_errors, before.remote_errors);
+        self.asked() - asked
+    }
+
+    fn asked(&self) -> u64 {
+        self.proxy.seen().command("GET")
+    }
+
+    fn counts(&self) -> MethodCounts {
+        self.service.counts()
+    }
+}
+
+#[tokio::test]
+async fn two_round_trips_are_enough_for_them() {
+    let mut walk = Walk::new().await;
+    assert_eq!(walk.loads(5).await, 5, "not known yet");
+    walk.loads(MANY).await;
+    let trips = walk.proxy.seen().round_trips;
+    assert_eq!(walk.loads(MANY).await, 0);
+    // The heartbeat may be among them.
+    let trips = walk.proxy.seen().round_trips - trips;
+    let most = u64::from(2 * MANY) + 10;
+    assert!(trips <= most, "{trips} of {most}");
+}
+
+#[tokio::test]
+async fn what_is_there_is_found_and_changes_what_is_expected() {
+    let mut walk = Walk::new().await;
+    walk.loads(MANY).await;
+    assert_eq!(walk.finds(1).await, 0, "it is answered with at once");
+    let asked = walk.finds(MANY).await;
+    assert!(asked > u64::from(MANY) / 2, "{asked}");
+    assert_eq!(walk.loads(5).await, 5);
+}
+
+/// One that is loaded elsewhere is waited for.
+#[tokio::test]
+async fn others_are_seen_as_ever() {
+    let mut walk = Walk::new().await;
+    walk.loads(MANY).await;
+    let other = Service::on(&walk.server).await;
+    other.loaded(1_000).await;
+    assert_eq!(walk.service.read(1_000).await.unwrap(), 1);
+    other.write(1_000).await.unwrap();
+    walk.service.loaded(1_000).await;
+}
+
+#[tokio::test]
+async fn where_no_lease_can_be_placed_what_is_there_is_read() {
+    let mut walk = Walk::new().await;
+    walk.loads(MANY).await;
+    let set = |value| {
+        walk.server
+            .command::<()>(&["CONFIG", "SET", "maxmemory", value]);
+    };
+    set("1");
+    eventually("the server takes nothing", PATIENCE, async || {
+        let mut admin = walk.server.connect();
+        redis::cmd("SET").arg(&["x", "y"]).exec(&mut admin).is_err()
+    })
+    .await;
+    // Without an error, though the first one is asked for by a lease.
+    assert_eq!(walk.finds(5).await, 5);
+}
