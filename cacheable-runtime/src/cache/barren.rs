@@ -2,13 +2,11 @@
 //!
 //! So it is after a deploy onto an empty server, for keys that hardly ever come
 //! again, and for whoever walks through all there is. Their calls ask for a lease at
-//! once, which is answered with what is there, if there is something: two round trips
-//! to a value that is loaded, in place of three.
+//! once: two round trips to a value that is loaded, in place of three.
 //!
-//! This is a guess, as in [`emptied`](super::emptied). A wrong one costs a script
-//! where a `GET` would have done, and a `GET` in vain costs a fifth of a script, so
-//! it has to be right seven times out of eight. Methods share places by their
-//! numbers.
+//! This is a guess, as in [`emptied`](super::emptied). A wrong one costs a round trip
+//! more, and a write that waits for nobody where a `GET` waits for others, so it has
+//! to be right seven times out of eight. Methods share places by their numbers.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

@@ -1,13 +1,11 @@
 //! Keys that this process has just removed.
 //!
 //! Whoever asks for such a key next finds nothing under it, or the lease of
-//! another process. So it asks for a lease at once, which is answered with what
-//! is there, if there is something: one round trip less on the way to the value
-//! that everybody waits for.
+//! another process. So it asks for a lease at once: one round trip less on the way
+//! to the value that everybody waits for.
 //!
-//! This is a guess, and a wrong one costs a script where a `GET` would have
-//! done. So there is no lock and no list, only places that the keys share by
-//! their hashes.
+//! This is a guess, and a wrong one costs a round trip more. So there is no lock and
+//! no list, only places that the keys share by their hashes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -10,7 +10,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::frames::{Frames, is_invalidation, keys_asked, words};
+use super::frames::{Frames, is_invalidation, is_text, keys_asked, words};
 use super::rules::{Pushes, Rules};
 use super::{Shared, lock};
 
@@ -138,12 +138,14 @@ impl Way<'_> {
             } else {
                 let mut ready = Vec::new();
                 let now = Instant::now();
+                let mut holds = lane.holds_replies;
                 // Each kind keeps its order; what is held lets the other kind pass.
                 waiting.retain(|Reply { came, push, frame }| {
                     let held = if *push {
                         pushes == Pushes::Hold
                     } else {
-                        lane.holds_replies
+                        holds |= lane.holds_texts && is_text(frame);
+                        holds
                     };
                     let due = *came + lane.delay;
                     if !held && due > now {
@@ -174,6 +176,7 @@ impl Way<'_> {
                     while let Some(frame) = frames.next()? {
                         let push = is_invalidation(&frame);
                         seen.invalidations += u64::from(push);
+                        seen.replies += u64::from(!frame.starts_with(b">"));
                         waiting.push_back(Reply { came, push, frame });
                     }
                 }

@@ -88,6 +88,11 @@ pub(super) fn is_invalidation(frame: &[u8]) -> bool {
     frame.starts_with(b">") && frame[end + 1..].starts_with(b"$10\r\ninvalidate\r\n")
 }
 
+/// Whether this reply is one text.
+pub(super) fn is_text(frame: &[u8]) -> bool {
+    frame.starts_with(b"$") && !frame.starts_with(b"$-")
+}
+
 /// How many values a request asks for.
 pub(super) fn keys_asked(frame: &[u8]) -> u64 {
     match words(frame, 1).first().map(String::as_str) {

@@ -120,12 +120,18 @@ impl Proxy {
         self.change(|rules| rules.each(of, |lane| lane.holds_replies = true));
     }
 
+    /// As [`hold_replies`](Self::hold_replies), from the next one on that is a text:
+    /// that there is none still passes.
+    pub fn hold_texts(&self, of: Of) {
+        self.change(|rules| rules.each(of, |lane| lane.holds_texts = true));
+    }
+
     /// Sends requests and replies that were held, in their order.
     pub fn release(&self) {
         self.change(|rules| {
             rules.each(Of::All, |lane| {
-                (lane.holds_requests, lane.holds_replies) = (false, false);
-                lane.stranded = 0;
+                (lane.holds_requests, lane.stranded) = (false, 0);
+                (lane.holds_replies, lane.holds_texts) = (false, false);
             });
         });
     }

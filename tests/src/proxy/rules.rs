@@ -41,6 +41,8 @@ pub(super) struct Lane {
     /// The last of the connections whose requests are held, by number.
     pub(super) stranded: u64,
     pub(super) holds_replies: bool,
+    /// From the first that is a text on.
+    pub(super) holds_texts: bool,
     pub(super) delay: Duration,
     /// Raised by every cut: a connection lives while it is what it was.
     pub(super) era: u64,
@@ -98,6 +100,8 @@ pub struct Seen {
     pub commands: BTreeMap<String, u64>,
     /// Keys whose values clients asked for, by `GET` or with others by `MGET`.
     pub keys_asked: u64,
+    /// Replies of the server, also those that were held.
+    pub replies: u64,
     /// From the clients.
     pub bytes_sent: u64,
     /// From the server.

@@ -166,6 +166,20 @@ impl RemoteStore for RedisStore {
         over: Option<Expect<'a>>,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
         Box::pin(async move {
+            let leg = self.routes.of(key)?;
+            if over.is_none() {
+                let mut place = set_command(key, lease, life);
+                place.arg("NX");
+                // Nobody has to be told of what becomes of the lease: the script
+                // that fills it looks, and follows the key from then on.
+                if leg.query(Lane::Reads, &place).await? {
+                    return Ok(None);
+                }
+                if let Some(present) = leg.get(key).await? {
+                    return Ok(Some(present));
+                }
+                // It is gone again: whatever comes, the script knows what to do.
+            }
             let life = Digits::from(millis(life));
             let over = over.map(Range::from);
             let mut arguments = [lease, life.as_bytes(), &[], &[], &[]];
@@ -178,9 +192,7 @@ impl RemoteStore for RedisStore {
                 ]);
                 given = 5;
             }
-            self.routes
-                .of(key)?
-                .script(Lane::Reads, &SCRIPTS.acquire, &[key], &arguments[..given])
+            leg.script(Lane::Reads, &SCRIPTS.acquire, &[key], &arguments[..given])
                 .await
         })
     }
@@ -434,7 +446,10 @@ impl RemoteStore for RedisStore {
 }
 
 fn set_command(key: &str, value: &[u8], life: Duration) -> Cmd {
-    let mut set = cmd("SET");
-    set.arg(key).arg(value).arg("PX").arg(millis(life));
+    // With the digits of a life, and a condition.
+    let bytes = "SETPXNX".len() + key.len() + value.len() + 20;
+    let mut set = Cmd::with_capacity(6, bytes);
+    set.arg("SET").arg(key).arg(value);
+    set.arg("PX").arg(millis(life));
     set
 }
