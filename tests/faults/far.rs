@@ -14,8 +14,9 @@ const ROUND_TRIP: Duration = Duration::from_millis(80);
 /// So long the machine itself may stand still in an attempt that counts.
 const STANDSTILL: Duration = Duration::from_millis(200);
 
-/// On one connection `HELLO`, `CLIENT TRACKING`, and the counter with the time; on the
-/// other `HELLO`, what server it is, and the scripts.
+/// On one connection `HELLO`, `CLIENT TRACKING` with its name, and the counter with the
+/// time; on the other `HELLO`, what server and which connection it is, and the scripts
+/// with the end of those before.
 const ROUND_TRIPS: u64 = 6;
 
 /// The time, a ping, and what the server may not have told.

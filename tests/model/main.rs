@@ -32,24 +32,24 @@
 //!
 //! | run of `keys` | reads | removals | more | states |
 //! |---|---|---|---|---|
-//! | one process: 3 reads, 1 removal | 3 here | 1 | budgets | 255 107 |
-//! | one process: 2 reads, 2 removals | 2 here | 2 | values | 161 570 |
-//! | one process: 2 reads, a removal in each | 2 here | here, there | | 79 268 |
-//! | elsewhere: 3 reads, 1 removal | 3 there | 1 | values, bodies, budgets | 35 795 |
-//! | both: 3 reads, 1 removal | 1 here, 2 there | 1 | | 187 412 |
-//! | lost link: here | 2 here | 1 | 1 loss, bodies, budgets | 102 622 |
-//! | lost link: either | 1 here, 1 there | 1 | 1 loss | 179 388 |
-//! | lost links: elsewhere | 3 there | 1 | 2 losses, values, budgets | 289 802 |
-//! | sweep: a key here, a key there | 1 here, 1 there | 1 sweep, 2 keys | values, bodies | 20 173 |
-//! | sweep: two keys here | 2 here | 1 sweep, 2 keys | values, bodies | 36 275 |
-//! | sweep: one key three times | 3 here | 1 sweep | values, bodies | 121 362 |
-//! | refresh: one process | 3 here, 1 refreshes | 1 | bodies | 98 959 |
-//! | refresh: two processes | 1 here, 2 there, 2 refresh | 1 | | 148 025 |
-//! | stale if error: one process | 3 here, 1 puts back | 1 | bodies | 145 415 |
-//! | stale if error: two processes | 1 here, 1 there, both put back | 1 | bodies | 58 751 |
-//! | put: lone | 2 here | 1 put | values | 44 803 |
-//! | put: two | 1 there | 2 puts, here and there | | 32 507 |
-//! | put: and a removal | 1 here | 1 put here, 1 removal there | | 11 021 |
+//! | one process: 3 reads, 1 removal | 3 here | 1 | budgets | 230 935 |
+//! | one process: 2 reads, 2 removals | 2 here | 2 | values | 124 727 |
+//! | one process: 2 reads, a removal in each | 2 here | here, there | | 56 336 |
+//! | elsewhere: 3 reads, 1 removal | 3 there | 1 | values, bodies, budgets | 30 366 |
+//! | both: 3 reads, 1 removal | 1 here, 2 there | 1 | | 77 630 |
+//! | lost link: here | 2 here | 1 | 1 loss, bodies, budgets | 85 090 |
+//! | lost link: either | 1 here, 1 there | 1 | 1 loss | 99 718 |
+//! | lost links: elsewhere | 3 there | 1 | 2 losses, values, budgets | 249 583 |
+//! | sweep: a key here, a key there | 1 here, 1 there | 1 sweep, 2 keys | values, bodies | 10 493 |
+//! | sweep: two keys here | 2 here | 1 sweep, 2 keys | values, bodies | 19 881 |
+//! | sweep: one key three times | 3 here | 1 sweep | values, bodies | 110 232 |
+//! | refresh: one process | 3 here, 1 refreshes | 1 | bodies | 93 880 |
+//! | refresh: two processes | 1 here, 2 there, 2 refresh | 1 | | 97 398 |
+//! | stale if error: one process | 3 here, 1 puts back | 1 | bodies | 145 622 |
+//! | stale if error: two processes | 1 here, 1 there, both put back | 1 | bodies | 58 157 |
+//! | put: lone | 2 here | 1 put | values | 41 495 |
+//! | put: two | 1 there | 2 puts, here and there | | 27 062 |
+//! | put: and a removal | 1 here | 1 put here, 1 removal there | | 8 430 |
 //!
 //! In `tags` the entry, the marker and the counter are evicted at any moment.
 //!

@@ -87,9 +87,8 @@ async fn what_is_there_is_found_and_changes_what_is_expected() {
     assert_eq!(walk.loads(5).await, 5);
 }
 
-/// One that is loaded elsewhere is waited for.
 #[tokio::test]
-async fn others_are_seen_as_ever() {
+async fn what_others_load_and_remove_is_seen_as_ever() {
     let mut walk = Walk::new().await;
     walk.loads(MANY).await;
     let other = Service::on(&walk.server).await;
@@ -115,4 +114,31 @@ async fn where_no_lease_can_be_placed_what_is_there_is_read() {
     .await;
     // Without an error, though the first one is asked for by a lease.
     assert_eq!(walk.finds(5).await, 5);
+}
+
+/// What they load is stamped with a number that is greater than that of the removal.
+#[tokio::test]
+async fn after_a_removal_elsewhere_what_they_load_is_of_use_to_all() {
+    let mut walk = Walk::new().await;
+    walk.loads(MANY).await;
+    let other = Service::on(&walk.server).await;
+    other.loaded(1_000).await;
+    let told = walk.proxy.seen().invalidations;
+    other
+        .runtime
+        .cache()
+        .clear("cache:service:*")
+        .await
+        .unwrap();
+    eventually("it is told of the removal", PATIENCE, async || {
+        walk.proxy.seen().invalidations > told
+    })
+    .await;
+    let first = walk.next;
+    walk.loads(5).await;
+    let hits = other.counts().hits_remote;
+    for id in first..walk.next {
+        other.read(id).await.unwrap();
+    }
+    assert_eq!(other.counts().hits_remote, hits + 5);
 }

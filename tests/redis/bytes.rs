@@ -141,7 +141,7 @@ async fn a_key_of_another_kind_is_a_miss_by_itself_among_many_that_are_asked_for
     let mut values = Vec::new();
     for id in 1..=MANY {
         values.push(service.read(id).await.unwrap());
-        // Not that they are expected to be there no more.
+        // Or the method would be taken for one that finds nothing, and not ask.
         service.read(id).await.unwrap();
     }
     let before = calls(&server, "get");

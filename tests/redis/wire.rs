@@ -159,7 +159,7 @@ async fn no_other_commands_are_ever_sent() {
     let known = [
         // Servers before 7.0 do not tell the second word.
         "client",
-        "client|id",
+        "client|info",
         "client|setinfo",
         "client|tracking",
         "config",

@@ -35,11 +35,15 @@ impl Cached {
         // Who goes on under a lease that was left to it does not ask for one.
         let (emptied, leased) = (engine.emptied().take(self.hash), leader.lease.is_some());
         let barren = engine.barren();
-        let found = if emptied && !leased {
+        // Or what is loaded would be stamped with a number of long ago, as if it had
+        // been removed since.
+        let found = if !engine.knows(markers) {
+            Present::Unknown
+        } else if emptied && !leased {
             Present::Nothing
         } else if barren.expects_nothing(self.counters()) && !leased {
             Present::ProbablyNothing
-        } else if engine.knows(markers) {
+        } else {
             let bytes = self.budget.look_up(engine, &self.key).await?;
             barren.note(self.counters(), bytes.is_some());
             match bytes {
@@ -52,8 +56,6 @@ impl Cached {
                     seen => Present::Bytes(bytes, seen.map(Box::new)),
                 },
             }
-        } else {
-            Present::Unknown
         };
         Box::pin(self.go_on(value, leader, markers, ticket, found)).await
     }
@@ -94,10 +96,13 @@ impl Cached {
             let present = match read {
                 Some(bytes) => bytes,
                 None => match self.acquire(leader, None).await {
-                    // It takes no leases now, and may have what is asked for.
-                    Err(error) if guess && error.kind() == ErrorKind::Server => {
+                    Err(error) if guess => {
                         engine.barren().forget(self.counters());
-                        continue;
+                        // No lease may be placed there now, and a value may be there.
+                        if error.kind() == ErrorKind::Server {
+                            continue;
+                        }
+                        return Err(error);
                     }
                     acquired => {
                         let present = acquired?;

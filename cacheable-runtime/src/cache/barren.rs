@@ -55,7 +55,7 @@ impl Barren {
         }
     }
 
-    /// The store gives no leases now, and may have what is asked for.
+    /// Asking for a lease has failed, where a look might have found something.
     pub(super) fn forget(&self, method: &Counters) {
         self.place(method).store(0, Ordering::Relaxed);
     }

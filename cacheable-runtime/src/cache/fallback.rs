@@ -160,7 +160,8 @@ impl Drop for Load {
         let Ok(Opened::Value(header, _)) = envelope::open(self.call.key.as_bytes(), &bytes) else {
             return;
         };
-        let engine = self.call.engine.clone();
+        // A shutdown waits for it.
+        let engine = self.call.engine.busy();
         let key = Arc::clone(&self.call.key);
         let left = header.hard_expiry_ms.saturating_sub(engine.clock().now());
         let put_back = async move {

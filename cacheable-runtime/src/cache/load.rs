@@ -23,7 +23,6 @@ use crate::sync::BoxFuture;
 
 /// The right, and the duty, to run the body.
 pub(crate) struct Load {
-    pub(super) call: Box<Cached>,
     /// `None`: the body runs for this caller alone.
     pub(super) leader: Option<Leader>,
     /// The value is there and is refreshed; the store holds this claim.
@@ -43,6 +42,9 @@ pub(crate) struct Load {
     /// What to answer with if it fails: the value that it refreshes.
     pub(super) old: Option<Landing>,
     drive: Option<Drive>,
+    /// The last to be dropped: what the others give up is under way before a shutdown
+    /// may take it that nothing is.
+    pub(super) call: Box<Cached>,
 }
 
 /// What those who wait for a load are handed, made when somebody does: an owned

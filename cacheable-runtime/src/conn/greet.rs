@@ -8,7 +8,7 @@
 //! |---|---|
 //! | TCP | TCP |
 //! | `HELLO` | `HELLO` |
-//! | its number, `CLIENT TRACKING` | its number, which server it is, and what [`Untold`] begins with |
+//! | its name, `CLIENT TRACKING` | its name, which server it is, and what [`Untold`] begins with |
 //! | | the scripts, in the form that it reads, and the end of the connections before, see [`Trace`] |
 //! | the counter's script, and `TIME` | |
 //!
@@ -25,7 +25,7 @@ use redis::{
 use super::fault::{code, is_elsewhere};
 use super::stream::{Connection, Reads};
 use super::supervise::{Broken, Supervisor};
-use super::trace::{self, Trace};
+use super::trace::{Name, Trace};
 use super::untold::Untold;
 use super::{Greeting, Named, Pair, is_unknown_script};
 use crate::bus::Listener;
@@ -46,8 +46,8 @@ impl Supervisor {
         let (follows, (about, untold), one, other) = tokio::try_join!(
             self.follow(&mut reads),
             self.prepare(&mut removals),
-            trace::number(&mut others.0),
-            trace::number(&mut others.1),
+            Name::of(&mut others.0),
+            Name::of(&mut others.1),
         )?;
         let About { modern, run } = about;
         let asked = Instant::now();

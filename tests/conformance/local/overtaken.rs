@@ -51,6 +51,8 @@ async fn an_answer_that_comes_after_its_push_is_not_kept() {
             questions(&seen) >= asked && unanswered(&seen) <= unanswered(&before)
         })
         .await;
+        let leases_asked = proxy.seen().command("SET") - before.command("SET");
+        assert_eq!(leases_asked, u64::from(leases));
         let told = proxy.seen().invalidations;
         version += 1;
         match way {

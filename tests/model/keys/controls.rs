@@ -1,6 +1,6 @@
 //! One rule off, and what comes of it.
 
-use super::checks::{HERE, SWEEP, THERE, at, put, reader, refresher, remover, run};
+use super::checks::{HERE, SWEEP, THERE, at, put, reader, refresher, remover, run, shield};
 use super::properties::{FENCE, LOCAL, OWN, PUSHED, QUIET, TOLD};
 use super::{Keys, Landing, Local, Reconnect, Rules};
 use crate::breaks;
@@ -239,7 +239,9 @@ fn landings_without_a_ticket() {
 }
 
 /// The push of a removal is applied, then a filler of before it takes a new
-/// ticket, somebody joins, and the fill, which would be refused, is given up.
+/// ticket, somebody joins, and the fill, which would be refused, is given up. The
+/// filler is told since its lease took the place of an old value; where nothing was,
+/// it is not followed.
 #[test]
 fn a_landing_whose_fill_got_no_answer() {
     let rules = Rules {
@@ -252,7 +254,8 @@ fn a_landing_whose_fill_got_no_answer() {
         Keys {
             budgets,
             rules,
-            ..elsewhere()
+            stored: true,
+            ..run(&[shield(THERE), reader(THERE)], &[remover(HERE)])
         },
         TOLD,
     );

@@ -80,8 +80,11 @@ impl Keys {
         let process = self.readers[r].process;
         let answer = self.carry_out(state, r, command);
         let served = &mut state.processes[process];
-        // Every script reads its key last.
-        served.tracked[self.readers[r].key] = true;
+        // Every script reads its key last; a lease is placed without one where
+        // nothing is.
+        let plain = matches!(command, Command::Acquire { over: None })
+            && matches!(answer, Answer::Placed(_));
+        served.tracked[self.readers[r].key] = !plain;
         if answer.brings_a_value() {
             served.wire.push(Wire::Reply(r as u8, answer));
             state.readers[r].stage = Stage::Expecting(command);

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::frames::{Frames, is_invalidation, is_text, keys_asked, words};
-use super::rules::{Pushes, Rules};
+use super::rules::{Held, Pushes, Rules};
 use super::{Shared, lock};
 
 /// Carries both directions until one side closes or the rules end it. `number`:
@@ -138,13 +138,13 @@ impl Way<'_> {
             } else {
                 let mut ready = Vec::new();
                 let now = Instant::now();
-                let mut holds = lane.holds_replies;
+                let mut holds = lane.held_replies == Held::All;
                 // Each kind keeps its order; what is held lets the other kind pass.
                 waiting.retain(|Reply { came, push, frame }| {
                     let held = if *push {
                         pushes == Pushes::Hold
                     } else {
-                        holds |= lane.holds_texts && is_text(frame);
+                        holds |= lane.held_replies == Held::Texts && is_text(frame);
                         holds
                     };
                     let due = *came + lane.delay;

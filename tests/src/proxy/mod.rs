@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use crate::redis_server::{RedisServer, free_port};
 use crate::wait::wait_until;
 use carry::carry;
+use rules::{Held, Pushes, Rules};
 pub use rules::{Of, Seen};
-use rules::{Pushes, Rules};
 
 /// A port of its own that leads to a [`RedisServer`], and does to the
 /// connections what a bad network does. It reads the protocol, so it can tell
@@ -117,13 +117,13 @@ impl Proxy {
 
     /// Keeps replies, and lets pushes pass, until [`release`](Self::release).
     pub fn hold_replies(&self, of: Of) {
-        self.change(|rules| rules.each(of, |lane| lane.holds_replies = true));
+        self.change(|rules| rules.each(of, |lane| lane.held_replies = Held::All));
     }
 
     /// As [`hold_replies`](Self::hold_replies), from the next one on that is a text:
     /// that there is none still passes.
     pub fn hold_texts(&self, of: Of) {
-        self.change(|rules| rules.each(of, |lane| lane.holds_texts = true));
+        self.change(|rules| rules.each(of, |lane| lane.held_replies = Held::Texts));
     }
 
     /// Sends requests and replies that were held, in their order.
@@ -131,7 +131,7 @@ impl Proxy {
         self.change(|rules| {
             rules.each(Of::All, |lane| {
                 (lane.holds_requests, lane.stranded) = (false, 0);
-                (lane.holds_replies, lane.holds_texts) = (false, false);
+                lane.held_replies = Held::None;
             });
         });
     }

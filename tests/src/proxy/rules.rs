@@ -40,12 +40,20 @@ pub(super) struct Lane {
     pub(super) holds_requests: bool,
     /// The last of the connections whose requests are held, by number.
     pub(super) stranded: u64,
-    pub(super) holds_replies: bool,
-    /// From the first that is a text on.
-    pub(super) holds_texts: bool,
+    pub(super) held_replies: Held,
     pub(super) delay: Duration,
     /// Raised by every cut: a connection lives while it is what it was.
     pub(super) era: u64,
+}
+
+/// Which replies wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Held {
+    #[default]
+    None,
+    /// From the first that is a text on.
+    Texts,
+    All,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -87,9 +87,14 @@ impl RedisStore {
                 Ok(leg) => leg.script::<i64, _>(lane, script, &[&key], &[&lease]).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = abandoned {
-                tracing::debug!(%error, "a lease was not removed yet");
-                orphans.add(key, lease);
+            match abandoned {
+                // It never will be.
+                Err(error) if error.kind() == ErrorKind::ShutDown => {}
+                Err(error) => {
+                    tracing::debug!(%error, "a lease was not removed yet");
+                    orphans.add(key, lease);
+                }
+                Ok(_) => {}
             }
             drop(on_the_way);
         });

@@ -72,6 +72,7 @@ impl Orphans {
     /// Works until [`end`](Self::end), as long as there is a connection. It is
     /// held only for a moment: nobody else may be there to close it.
     pub(super) async fn clear_up(self: Arc<Self>, routes: Weak<Routes>) {
+        let mut failed = 0;
         while !self.over.load(Ordering::SeqCst) {
             let first = lock(&self.leases).front().cloned();
             let Some((key, lease)) = first else {
@@ -88,23 +89,33 @@ impl Orphans {
                     leg.script::<i64, _>(Lane::Reads, script, &[&key], &[&lease])
                         .await
                 };
-                let gone = gone.await.is_ok();
-                let mut leases = lock(&self.leases);
-                if gone {
-                    leases.retain(|orphan| orphan.1 != lease);
-                    drop(leases);
+                if gone.await.is_ok() {
+                    lock(&self.leases).retain(|orphan| orphan.1 != lease);
+                    failed = 0;
                     self.fewer.notify_waiters();
                     continue;
                 }
+                failed += 1;
                 // Another node may take the next one.
-                if leases.front().is_some_and(|orphan| orphan.1 == lease) {
-                    leases.rotate_left(1);
+                if failed < self.put_off(&lease) {
+                    tokio::task::yield_now().await;
+                    continue;
                 }
             }
             drop(routes);
+            failed = 0;
             // Whatever the reason, it does not go away by asking faster.
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Has the first one wait for all others. Returns how many there are.
+    fn put_off(&self, first: &[u8]) -> usize {
+        let mut leases = lock(&self.leases);
+        if leases.front().is_some_and(|orphan| orphan.1 == first) {
+            leases.rotate_left(1);
+        }
+        leases.len()
     }
 }
 
