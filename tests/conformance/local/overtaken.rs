@@ -33,7 +33,9 @@ async fn an_answer_that_comes_after_its_push_is_not_kept() {
         let questions = |seen: &Seen| seen.keys_asked + seen.command("EVALSHA");
         let unanswered = |seen: &Seen| seen.total() - seen.replies;
         if leases {
-            // Then it asks for a lease, and finds that there is something.
+            // It knows the tags and has removed the entry. Then it asks for a lease,
+            // and finds that there is something.
+            assert_eq!(reader.read(first).await, version);
             let cache = reader.runtime.cache();
             cache.remove(Service::read_key(first)).await.unwrap();
             proxy.hold_texts(Of::Tracked);

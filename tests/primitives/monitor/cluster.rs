@@ -38,7 +38,8 @@ async fn each_node_tells_and_sums_are_theirs() {
     assert!(server.keys >= Some(30));
     assert!(server.run_id.is_none() && server.version.is_some());
     let changes = stats.changes().unwrap();
-    assert!(changes.counters.misses >= Some(30), "{changes:?}");
+    // A method that finds nothing stops looking before that.
+    assert!(changes.counters.misses >= Some(10), "{changes:?}");
     assert!(changes.per_second(changes.counters.commands) > Some(0.0));
 }
 
