@@ -53,6 +53,20 @@ impl Walk {
         self.asked() - asked
     }
 
+    /// Has another process remove all of them, and waits until this one is told.
+    async fn cleared_elsewhere(&self) -> Service {
+        let other = Service::on(&self.server).await;
+        other.loaded(1_000).await;
+        let told = self.proxy.seen().invalidations;
+        let all = "cache:service:*";
+        other.runtime.cache().clear(all).await.unwrap();
+        eventually("it is told of the removal", PATIENCE, async || {
+            self.proxy.seen().invalidations > told
+        })
+        .await;
+        other
+    }
+
     fn asked(&self) -> u64 {
         self.proxy.seen().command("GET")
     }
@@ -121,19 +135,7 @@ async fn where_no_lease_can_be_placed_what_is_there_is_read() {
 async fn after_a_removal_elsewhere_what_they_load_is_of_use_to_all() {
     let mut walk = Walk::new().await;
     walk.loads(MANY).await;
-    let other = Service::on(&walk.server).await;
-    other.loaded(1_000).await;
-    let told = walk.proxy.seen().invalidations;
-    other
-        .runtime
-        .cache()
-        .clear("cache:service:*")
-        .await
-        .unwrap();
-    eventually("it is told of the removal", PATIENCE, async || {
-        walk.proxy.seen().invalidations > told
-    })
-    .await;
+    let other = walk.cleared_elsewhere().await;
     let first = walk.next;
     walk.loads(5).await;
     let hits = other.counts().hits_remote;
@@ -141,4 +143,17 @@ async fn after_a_removal_elsewhere_what_they_load_is_of_use_to_all() {
         other.read(id).await.unwrap();
     }
     assert_eq!(other.counts().hits_remote, hits + 5);
+}
+
+/// So is what is asked for by a lease since its key was removed here.
+#[tokio::test]
+async fn after_a_removal_elsewhere_and_one_here_it_is_too() {
+    let walk = Walk::new().await;
+    walk.service.loaded(0).await;
+    walk.service.write(0).await.unwrap();
+    let other = walk.cleared_elsewhere().await;
+    walk.service.loaded(0).await;
+    let hits = other.counts().hits_remote;
+    other.read(0).await.unwrap();
+    assert_eq!(other.counts().hits_remote, hits + 1);
 }

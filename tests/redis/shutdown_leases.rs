@@ -1,11 +1,12 @@
 //! What a runtime that ends leaves for others to wait for: nothing that it can
 //! remove.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use cacheable_runtime::{Policy, Runtime};
-use cacheable_tests::{Of, Proxy, RedisServer};
-use tokio::sync::oneshot;
+use cacheable_tests::{Of, Proxy, RedisServer, eventually};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::repair::{ShutOut, is_shut_out};
@@ -67,16 +68,56 @@ async fn one_whose_removal_is_on_its_way_is_waited_for() {
     let call = loading(&runtime).await;
     proxy.hold_requests(Of::All);
     given_up(call).await;
-    let shutdown = tokio::spawn(async move { runtime.shutdown(PATIENCE).await });
-    // Time enough for one that does not wait.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(!shutdown.is_finished());
-    proxy.release();
-    tokio::time::timeout(PATIENCE, shutdown)
-        .await
-        .unwrap()
-        .unwrap();
+    ends_when_released(runtime, &proxy).await;
     assert!(!is_there(&server));
+}
+
+/// Ends a runtime whose requests are held. It goes on asking whether the server is
+/// there for as long as it is not closed, so it waits.
+async fn ends_when_released(runtime: Runtime, proxy: &Proxy) {
+    let beats = || proxy.seen().command("PING");
+    let before = beats();
+    let mut shutdown = pin!(runtime.shutdown(PATIENCE));
+    tokio::select! {
+        () = &mut shutdown => panic!("it does not wait"),
+        () = eventually("the link is still kept", PATIENCE, async || beats() > before) => {}
+    }
+    proxy.release();
+    tokio::time::timeout(PATIENCE, shutdown).await.unwrap();
+}
+
+/// What a lease has taken the place of is put back before the end.
+#[tokio::test]
+async fn an_old_value_that_is_put_back_is_waited_for() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let runtime = runtime(proxy.url(), LONG).await;
+    let cache = runtime.cache();
+    let policy = || {
+        let policy = Policy::new(Duration::from_millis(20)).jitter(0.0);
+        policy.stale_if_error(LONG)
+    };
+    let old = cache.get_or_load("key", policy(), async || Ok::<u64, ()>(1));
+    assert_eq!(old.await, Ok(1));
+    let (begun, mut has_begun) = mpsc::channel(1);
+    let call = tokio::spawn(async move {
+        // Until it is over, it is answered with.
+        loop {
+            let load = async || {
+                begun.send(()).await.unwrap();
+                std::future::pending::<Result<u64, ()>>().await
+            };
+            cache.get_or_load("key", policy(), load).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    has_begun.recv().await.unwrap();
+    proxy.hold_requests(Of::All);
+    given_up(call).await;
+    ends_when_released(runtime, &proxy).await;
+    let other = level_two().redis(server.url()).require_connection();
+    let other = other.build().await.unwrap().cache();
+    assert!(!other.inspect("key").await.unwrap().unwrap().lease);
 }
 
 /// Nobody waits for it any longer than that.
