@@ -72,32 +72,10 @@ impl RedisStore {
         self.beside("refresh", key)
     }
 
-    /// Starts what must not wait, and takes note of a lease that it did not
-    /// remove.
     fn abandon_later(&self, key: String, lease: &[u8], lane: Lane) {
-        let (leg, orphans, lease) = (
-            self.routes.of(&key),
-            Arc::clone(&self.orphans),
-            lease.to_vec(),
-        );
-        let on_the_way = orphans.one_on_the_way();
-        start(Some(&self.runtime), async move {
-            let script = &SCRIPTS.abandon;
-            let abandoned = match leg {
-                Ok(leg) => leg.script::<i64, _>(lane, script, &[&key], &[&lease]).await,
-                Err(error) => Err(error),
-            };
-            match abandoned {
-                // It never will be.
-                Err(error) if error.kind() == ErrorKind::ShutDown => {}
-                Err(error) => {
-                    tracing::debug!(%error, "a lease was not removed yet");
-                    orphans.add(key, lease);
-                }
-                Ok(_) => {}
-            }
-            drop(on_the_way);
-        });
+        let leg = self.routes.of(&key);
+        let removal = Arc::clone(&self.orphans).remove(leg, lane, key, lease.to_vec());
+        start(Some(&self.runtime), removal);
     }
 }
 

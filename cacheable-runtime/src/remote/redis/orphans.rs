@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::scripts::SCRIPTS;
-use crate::conn::{Lane, Routes};
+use crate::conn::{Lane, Leg, Routes};
+use crate::error::{Error, ErrorKind};
 use crate::sync::lock;
 
 /// Leases of this process that nobody will fill, and that could not be removed.
@@ -28,7 +29,35 @@ impl Orphans {
     /// Beyond so many, the oldest ends by itself.
     const ROOM: usize = 10_000;
 
-    pub(super) fn add(&self, key: String, lease: Vec<u8>) {
+    /// Removes one, or takes note of it. It counts from this call on.
+    pub(super) fn remove(
+        self: Arc<Self>,
+        leg: Result<Leg, Error>,
+        lane: Lane,
+        key: String,
+        lease: Vec<u8>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        self.on_the_way.fetch_add(1, Ordering::SeqCst);
+        let on_the_way = OnTheWay(self);
+        async move {
+            let script = &SCRIPTS.abandon;
+            let removed = match leg {
+                Ok(leg) => leg.script::<i64, _>(lane, script, &[&key], &[&lease]).await,
+                Err(error) => Err(error),
+            };
+            match removed {
+                // It never will be.
+                Err(error) if error.kind() == ErrorKind::ShutDown => {}
+                Err(error) => {
+                    tracing::debug!(%error, "a lease was not removed yet");
+                    on_the_way.0.add(key, lease);
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn add(&self, key: String, lease: Vec<u8>) {
         let mut leases = lock(&self.leases);
         if leases.len() >= Self::ROOM {
             leases.pop_front();
@@ -36,13 +65,6 @@ impl Orphans {
         leases.push_back((key, lease));
         drop(leases);
         self.changed.notify_one();
-    }
-
-    /// One is about to be removed. When that fails it is to be [added](Self::add)
-    /// before the guard is dropped.
-    pub(super) fn one_on_the_way(self: &Arc<Self>) -> OnTheWay {
-        self.on_the_way.fetch_add(1, Ordering::SeqCst);
-        OnTheWay(Arc::clone(self))
     }
 
     /// Waits until there is none left that could be removed.
@@ -119,8 +141,8 @@ impl Orphans {
     }
 }
 
-/// See [`Orphans::one_on_the_way`].
-pub(super) struct OnTheWay(Arc<Orphans>);
+/// One that is being removed. It is in the list, or gone, before this is dropped.
+struct OnTheWay(Arc<Orphans>);
 
 impl Drop for OnTheWay {
     fn drop(&mut self) {
