@@ -2,7 +2,7 @@
 //! `CACHEABLE_STRESS_SECONDS` says for how long; 3 s by default.
 
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cacheable_tests::{Ages, Answer, Ledger, RedisServer, Worker, say, wait_until};
 
@@ -14,13 +14,49 @@ const READERS: u64 = 16;
 const WRITERS: u64 = 2;
 
 /// What all the processes found, together.
+#[derive(Default)]
 struct Outcome {
+    reads: u64,
+    writes: u64,
     violations: u64,
     ages: Ages,
 }
 
-/// Lets processes read and write for a while.
-fn race(workers: &mut [Worker], server: &RedisServer, way: &str) -> Outcome {
+impl Outcome {
+    /// Enough for readers and writers to have met.
+    fn shows_something(&self) -> bool {
+        self.reads > 1_000 && self.writes > 100
+    }
+
+    /// By hand, both within a process and between them.
+    fn shows_what_goes_wrong(&self) -> bool {
+        self.violations > 0 && self.ages.count() > 0
+    }
+}
+
+/// Lets processes read and write for a while, and again until that is `enough`:
+/// a busy machine may take long over a few.
+fn race(
+    workers: &mut [Worker],
+    server: &RedisServer,
+    way: &str,
+    enough: fn(&Outcome) -> bool,
+) -> Outcome {
+    let (mut all, began) = (Outcome::default(), Instant::now());
+    loop {
+        let outcome = run(workers, server, way);
+        all.reads += outcome.reads;
+        all.writes += outcome.writes;
+        all.violations += outcome.violations;
+        all.ages.merge(&outcome.ages);
+        if all.shows_something() && enough(&all) {
+            return all;
+        }
+        assert!(began.elapsed() < PATIENCE, "the race proves nothing");
+    }
+}
+
+fn run(workers: &mut [Worker], server: &RedisServer, way: &str) -> Outcome {
     let seconds = env::var("CACHEABLE_STRESS_SECONDS").map_or(3, |seconds| {
         seconds.parse().expect("it is a number of seconds")
     });
@@ -53,7 +89,6 @@ fn race(workers: &mut [Worker], server: &RedisServer, way: &str) -> Outcome {
         ages.quantile(0.99),
         ages.longest(),
     ));
-    assert!(sum("reads") > 1_000 && sum("writes") > 100, "{answers:?}");
     if way == "cached" {
         wait_until("nothing stays old", PATIENCE, || {
             workers.iter_mut().all(|worker| {
@@ -63,6 +98,8 @@ fn race(workers: &mut [Worker], server: &RedisServer, way: &str) -> Outcome {
         });
     }
     Outcome {
+        reads: sum("reads"),
+        writes: sum("writes"),
         violations: sum("violations"),
         ages,
     }
@@ -71,7 +108,7 @@ fn race(workers: &mut [Worker], server: &RedisServer, way: &str) -> Outcome {
 #[test]
 fn a_process_reads_what_it_wrote() {
     let server = RedisServer::start();
-    let outcome = race(&mut fleet(&server, 1), &server, "cached");
+    let outcome = race(&mut fleet(&server, 1), &server, "cached", |_| true);
     assert_eq!(outcome.violations, 0);
     // There are no others.
     assert_eq!(outcome.ages.count(), 0);
@@ -80,7 +117,7 @@ fn a_process_reads_what_it_wrote() {
 #[test]
 fn each_of_four_processes_reads_what_it_wrote_and_soon_what_others_wrote() {
     let server = RedisServer::start();
-    let outcome = race(&mut fleet(&server, 4), &server, "cached");
+    let outcome = race(&mut fleet(&server, 4), &server, "cached", |_| true);
     assert_eq!(outcome.violations, 0);
     // The promise is the time a push takes; the rest is room for a busy machine.
     let longest = outcome.ages.longest();
@@ -91,7 +128,10 @@ fn each_of_four_processes_reads_what_it_wrote_and_soon_what_others_wrote() {
 #[test]
 fn by_hand_old_values_are_read() {
     let server = RedisServer::start();
-    let outcome = race(&mut fleet(&server, 2), &server, "aside");
-    assert!(outcome.violations > 0, "the race proves nothing");
-    assert!(outcome.ages.count() > 0, "the race proves nothing");
+    race(
+        &mut fleet(&server, 2),
+        &server,
+        "aside",
+        Outcome::shows_what_goes_wrong,
+    );
 }

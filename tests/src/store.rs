@@ -113,6 +113,8 @@ impl Store {
                 .namespace(namespace)
                 // On a machine that is busy with other tests.
                 .budget(PATIENCE)
+                .connect_timeout(PATIENCE)
+                .command_timeout(PATIENCE)
                 .require_connection(),
         };
         let runtime = adjust(builder).build().await;

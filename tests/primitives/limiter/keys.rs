@@ -254,12 +254,10 @@ async fn a_check_is_one_command() {
         }
         let after = proxy.seen();
         assert_eq!(after.command("EVALSHA") - before.command("EVALSHA"), 60);
-        // What the connection sends for its own sake may come between.
         for other in ["EVAL", "SCRIPT LOAD", "GET", "TIME", "PEXPIRE"] {
-            assert_eq!(
-                after.command(other),
-                before.command(other).max(u64::from(other == "EVAL"))
-            );
+            let sent = after.command(other) - before.command(other);
+            // The connection asks for the time now and then for its own sake.
+            assert!(sent == 0 || other == "TIME" && sent < 10, "{other}: {sent}");
         }
     }
 }
