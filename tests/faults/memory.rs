@@ -62,13 +62,15 @@ async fn evicting() {
     let evicted = || -> u64 { figure(&server, "stats", "evicted_keys") };
     let fault = async {
         block_in_place(|| limit(&server, 1 << 20));
-        again_and_again(short(), Duration::from_millis(2), || {
-            for _ in 0..10 {
-                assert!(filler.fills(), "nothing is evicted");
-            }
-        })
-        .await;
-        assert!(evicted() > 100, "there was no pressure");
+        // On a busy machine it takes longer until there is pressure.
+        while evicted() <= 100 {
+            again_and_again(short(), Duration::from_millis(2), || {
+                for _ in 0..10 {
+                    assert!(filler.fills(), "nothing is evicted");
+                }
+            })
+            .await;
+        }
         block_in_place(|| server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]));
     };
     drill.during(fault).await.recovers().await;
