@@ -50,8 +50,9 @@ fn used(log: &[Told], at: SystemTime, window: Duration) -> u64 {
     log.iter().filter(counts).map(|told| told.cost).sum()
 }
 
-/// What is true whatever the order of calls at one moment was.
-fn judge(log: &[Told], algorithm: Algorithm) {
+/// What is true whatever the order of calls at one moment was. Returns how many
+/// were denied.
+fn judge(log: &[Told], algorithm: Algorithm) -> usize {
     let mut denied = 0;
     // The log is in order, so only what is near can lie in the window.
     for (place, told) in log.iter().enumerate() {
@@ -73,11 +74,7 @@ fn judge(log: &[Told], algorithm: Algorithm) {
             assert!(used + told.cost > LIMIT, "{algorithm:?}: {used} and denied");
         }
     }
-    let allowed = log.len() - denied;
-    assert!(
-        denied > 50 && allowed > 50,
-        "{denied} denied, {allowed} allowed"
-    );
+    denied
 }
 
 /// Every call of one id in the order in which it was made: then each number is
@@ -128,13 +125,21 @@ async fn no_window_holds_too_much_and_nothing_that_fits_is_denied(store: Store) 
             // Each as another process would, where there can be one.
             shared.spawn(calls(policy.clone(), "shared".to_owned()));
         }
+        let (mut denied, mut calls) = (0, 0);
         for log in alone.join_all().await {
-            judge(&log, algorithm);
+            denied += judge(&log, algorithm);
+            calls += log.len();
             judge_exactly(&log, algorithm);
         }
         let mut log: Vec<Told> = shared.join_all().await.into_iter().flatten().collect();
         log.sort_by_key(|told| told.at);
-        judge(&log, algorithm);
+        denied += judge(&log, algorithm);
+        let allowed = calls + log.len() - denied;
+        // On a machine that is very busy few come within one window.
+        assert!(
+            denied > 50 && allowed > 50,
+            "{denied} denied, {allowed} allowed"
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cacheable_runtime::{DurableEvent, ErrorKind, Event, Runtime, StartAt, Subscription};
 use cacheable_tests::store::PATIENCE;
-use cacheable_tests::{Proxy, RedisServer, eventually, wait_until};
+use cacheable_tests::{Of, Proxy, RedisServer, eventually, wait_until};
 use tokio::time::timeout;
 
 use super::{kept, listening, message, next, on, read, version};
@@ -20,6 +20,19 @@ fn publish_unheard(server: &RedisServer, channel: &str, numbers: std::ops::Range
     }
     let answers: Vec<u64> = pipeline.query(&mut server.connect()).unwrap();
     answers[1..].iter().sum()
+}
+
+/// Which takes less than `connect_timeout`, of five seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_slow_to_greet_is_listened_to() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let runtime = on(&proxy.url()).await;
+    proxy.delay(Of::Untracked, Duration::from_millis(1_200));
+    let mut subscription = runtime.pubsub().subscribe::<u32>("slow").await.unwrap();
+    proxy.forward();
+    runtime.pubsub().publish("slow", &1).await.unwrap();
+    assert_eq!(message(&mut subscription).await, 1);
 }
 
 /// P3

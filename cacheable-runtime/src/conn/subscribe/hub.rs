@@ -52,12 +52,20 @@ pub(super) async fn run(shared: Arc<Shared>, hub: Arc<HubCall>) {
 async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
     let place = hub.address.shown();
     let mut failures = 0_u32;
+    let mut first = true;
     loop {
         if shared.table.leaves(hub) {
             return;
         }
         let connection = unique();
-        match connect(shared, hub, connection, failures).await {
+        // Whoever subscribed first has no other attempt.
+        let patience = if first {
+            shared.timeouts.connect
+        } else {
+            attempt_patience(shared.timeouts.connect, failures)
+        };
+        first = false;
+        match connect(shared, hub, connection, patience).await {
             Ok((stream, at)) => {
                 // Until it has answered.
                 failures = failures.saturating_add(1);
@@ -114,9 +122,8 @@ async fn connect(
     shared: &Arc<Shared>,
     hub: &Arc<HubCall>,
     connection: u64,
-    failures: u32,
+    patience: Duration,
 ) -> Result<(Connection, ConnectionInfo), Error> {
-    let patience = attempt_patience(shared.timeouts.connect, failures);
     let (to, listed) = (Arc::clone(hub), Arc::downgrade(shared));
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
