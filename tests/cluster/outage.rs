@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cacheable_runtime::{Policy, Runtime};
+use cacheable_tests::store::LONG;
 use cacheable_tests::{RedisCluster, eventually};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::service::{MANY, PATIENCE, Service, Source, builder, pair};
 
@@ -150,4 +154,62 @@ async fn a_lost_connection_clears_level_one() {
         .await;
         here.settles().await;
     }
+}
+
+/// A call whose body has begun and does not end.
+async fn loading(runtime: &Runtime, name: &str) -> JoinHandle<Result<u64, ()>> {
+    let (cache, name) = (runtime.cache(), name.to_owned());
+    let (begun, has_begun) = oneshot::channel();
+    let call = tokio::spawn(async move {
+        let load = async move || {
+            begun.send(()).unwrap();
+            std::future::pending().await
+        };
+        cache.get_or_load(&name, Policy::new(LONG), load).await
+    });
+    has_begun.await.unwrap();
+    call
+}
+
+/// A lease that was given up while its node was away is removed once that is back,
+/// though another one stays away whose lease was given up before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_of_a_node_that_is_back_do_not_wait_for_another_one() {
+    // Longer than this takes: nobody takes a node for lost.
+    let cluster = RedisCluster::start_with(3, 0, 120_000);
+    let namespace = cluster.namespace();
+    let runtime = builder(&cluster, &namespace).lease(LONG).build();
+    let runtime = runtime.await.unwrap();
+    let of_node = |node| {
+        let mut names = (0..).map(|number| format!("name {number}"));
+        let name = names.find(|name| cluster.owner(&format!("{namespace}:{name}")) == node);
+        name.expect("each node has some")
+    };
+    // The third one has the markers.
+    let counter = format!("{namespace}:tag:{{{namespace}:tag}}:counter");
+    let third = cluster.owner(&counter);
+    let [dead, paused] = [1, 2].map(|step| (third + step) % 3);
+    let names = [dead, paused].map(of_node);
+    let mut calls = Vec::new();
+    for name in &names {
+        calls.push((name, loading(&runtime, name).await));
+    }
+    let key = format!("{namespace}:{}", names[1]);
+    let has_lease = || cluster.nodes()[paused].command::<u8>(&["EXISTS", &key]) == 1;
+    assert!(has_lease());
+    cluster.nodes()[dead].kill();
+    let stopped = cluster.nodes()[paused].pause();
+    let cache = runtime.cache();
+    for (name, call) in calls {
+        eventually("it is left alone", PATIENCE, async || {
+            // Nothing is sent to it from then on.
+            let found = cache.inspect(name).await;
+            found.is_err_and(|error| !error.to_string().contains("did not answer"))
+        })
+        .await;
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+    }
+    drop(stopped);
+    eventually("it is removed", PATIENCE, async || !has_lease()).await;
 }

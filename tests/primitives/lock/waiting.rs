@@ -7,6 +7,7 @@ use cacheable_runtime::{ErrorKind, Release};
 use cacheable_tests::store::{LONG, PATIENCE, Store};
 use cacheable_tests::{Of, Proxy, RedisServer, eventually};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::{SECOND, is_held, kept, key, millis, on, with};
 
@@ -79,13 +80,15 @@ async fn those_of_one_process_come_in_their_order(store: Store) {
     let mut waiters = JoinSet::new();
     for number in 0..10 {
         let (locks, order) = (locks.clone(), Arc::clone(&order));
-        waiters.spawn(async move {
+        let mut waiter = Box::pin(async move {
             let guard = locks.acquire("name", LONG, PATIENCE).await.unwrap();
             order.lock().unwrap().push((number, guard.fence()));
             assert_eq!(guard.release().await.unwrap(), Release::Released);
         });
-        // Each is in line before the next comes.
-        tokio::time::sleep(millis(50)).await;
+        // The first one asks the store before it is in line, the others are at once.
+        let patience = if number == 0 { SECOND } else { Duration::ZERO };
+        assert!(timeout(patience, &mut waiter).await.is_err());
+        waiters.spawn(waiter);
     }
     assert_eq!(first.release().await.unwrap(), Release::Released);
     while let Some(waiter) = waiters.join_next().await {
