@@ -120,7 +120,7 @@ async fn a_cluster_that_is_absent_at_the_start_is_used_when_it_comes() {
         node.kill();
     }
     let source = Arc::new(Source::default());
-    let lenient = cacheable_runtime::Runtime::builder()
+    let lenient = Runtime::builder()
         .redis(cluster.url())
         .namespace(cluster.namespace());
     let began = Instant::now();

@@ -2,12 +2,14 @@
 //! remove.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cacheable_runtime::{Policy, Runtime};
 use cacheable_tests::{Of, Proxy, RedisServer, eventually};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::repair::{ShutOut, is_shut_out};
 use crate::service::{PATIENCE, level_two};
@@ -84,6 +86,43 @@ async fn ends_when_released(runtime: Runtime, proxy: &Proxy) {
     }
     proxy.release();
     tokio::time::timeout(PATIENCE, shutdown).await.unwrap();
+}
+
+/// One after the other they would take as many round trips, and others wait for
+/// the last of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_of_an_outage_are_removed_many_at_once() {
+    const MANY: usize = 300;
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let runtime = runtime(proxy.url(), LONG).await;
+    let begun = Arc::new(AtomicUsize::new(0));
+    let mut calls = JoinSet::new();
+    for number in 0..MANY {
+        let (cache, begun) = (runtime.cache(), Arc::clone(&begun));
+        calls.spawn(async move {
+            let load = async move || {
+                begun.fetch_add(1, Ordering::SeqCst);
+                std::future::pending::<Result<u64, ()>>().await
+            };
+            let key = format!("key {number}");
+            cache.get_or_load(key, Policy::new(LONG), load).await
+        });
+    }
+    let left = || -> Vec<String> { server.command(&["KEYS", "key *"]) };
+    eventually("all bodies run", PATIENCE, async || {
+        begun.load(Ordering::SeqCst) == MANY
+    })
+    .await;
+    assert_eq!(left().len(), MANY);
+    let shut_out = ShutOut::new(&server);
+    is_shut_out(&runtime).await;
+    calls.shutdown().await;
+    let before = proxy.seen().round_trips;
+    shut_out.lets_in();
+    eventually("all are removed", PATIENCE, async || left().is_empty()).await;
+    let trips = proxy.seen().round_trips - before;
+    assert!(trips < MANY as u64 / 3, "{trips} round trips");
 }
 
 /// What a lease has taken the place of is put back before the end.

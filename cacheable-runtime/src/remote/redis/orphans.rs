@@ -1,6 +1,6 @@
 //! Leases that were given up, from then on until the server has removed them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -9,13 +9,13 @@ use std::time::Duration;
 use super::scripts::SCRIPTS;
 use crate::conn::{Lane, Leg, Routes};
 use crate::error::{Error, ErrorKind};
-use crate::sync::lock;
+use crate::sync::{BoxFuture, all, lock};
 
 /// Leases of this process that nobody will fill, and that could not be removed.
 /// They go as soon as the server is there again, so that nobody waits for them.
 #[derive(Default)]
 pub(super) struct Orphans {
-    leases: Mutex<VecDeque<(String, Vec<u8>)>>,
+    leases: Mutex<Leases>,
     /// How many others are being removed for the first time.
     on_the_way: AtomicUsize,
     /// There may be none left.
@@ -24,6 +24,23 @@ pub(super) struct Orphans {
     changed: tokio::sync::Notify,
     over: AtomicBool,
 }
+
+/// What could not be removed, and comes in this order.
+#[derive(Default)]
+struct Leases {
+    queue: VecDeque<Orphan>,
+    /// Those in the queue: whoever finds a lease asks whether it is one of them.
+    known: HashSet<Vec<u8>>,
+}
+
+#[derive(Clone)]
+struct Orphan {
+    key: String,
+    lease: Vec<u8>,
+}
+
+/// So many are removed at once, in one round trip.
+const AT_ONCE: usize = 32;
 
 impl Orphans {
     /// Beyond so many, the oldest ends by itself.
@@ -58,12 +75,7 @@ impl Orphans {
     }
 
     fn add(&self, key: String, lease: Vec<u8>) {
-        let mut leases = lock(&self.leases);
-        if leases.len() >= Self::ROOM {
-            leases.pop_front();
-        }
-        leases.push_back((key, lease));
-        drop(leases);
+        lock(&self.leases).add(Orphan { key, lease }, Self::ROOM);
         self.changed.notify_one();
     }
 
@@ -74,7 +86,7 @@ impl Orphans {
             fewer.as_mut().enable();
             // In this order: what could not be removed is in the list before it is
             // no longer on the way.
-            if self.on_the_way.load(Ordering::SeqCst) == 0 && lock(&self.leases).is_empty() {
+            if self.on_the_way.load(Ordering::SeqCst) == 0 && lock(&self.leases).queue.is_empty() {
                 return;
             }
             fewer.await;
@@ -82,7 +94,7 @@ impl Orphans {
     }
 
     pub(super) fn holds(&self, lease: &[u8]) -> bool {
-        lock(&self.leases).iter().any(|(_, orphan)| orphan == lease)
+        lock(&self.leases).known.contains(lease)
     }
 
     /// Nobody is there any more to clear up for.
@@ -96,30 +108,26 @@ impl Orphans {
     pub(super) async fn clear_up(self: Arc<Self>, routes: Weak<Routes>) {
         let mut failed = 0;
         while !self.over.load(Ordering::SeqCst) {
-            let first = lock(&self.leases).front().cloned();
-            let Some((key, lease)) = first else {
+            let some = lock(&self.leases).first();
+            if some.is_empty() {
                 self.changed.notified().await;
                 continue;
-            };
+            }
             let Some(routes) = routes.upgrade() else {
                 return;
             };
             if routes.outage().is_none() {
-                let gone = async {
-                    let script = &SCRIPTS.abandon;
-                    let leg = routes.of(&key)?;
-                    leg.script::<i64, _>(Lane::Reads, script, &[&key], &[&lease])
-                        .await
-                };
-                if gone.await.is_ok() {
-                    lock(&self.leases).retain(|orphan| orphan.1 != lease);
-                    failed = 0;
+                let remove = |orphan| Box::pin(remove(&routes, orphan)) as BoxFuture<'_, bool>;
+                let removed = all(some.iter().map(remove).collect()).await;
+                let left = lock(&self.leases).settle(&some, &removed);
+                if removed.contains(&true) {
                     self.fewer.notify_waiters();
+                    failed = 0;
                     continue;
                 }
-                failed += 1;
-                // Another node may take the next one.
-                if failed < self.put_off(&lease) {
+                failed += some.len();
+                // Another node may take the next ones.
+                if failed < left {
                     tokio::task::yield_now().await;
                     continue;
                 }
@@ -130,14 +138,52 @@ impl Orphans {
             tokio::time::sleep(RETRY).await;
         }
     }
+}
 
-    /// Has the first one wait for all others. Returns how many there are.
-    fn put_off(&self, first: &[u8]) -> usize {
-        let mut leases = lock(&self.leases);
-        if leases.front().is_some_and(|orphan| orphan.1 == first) {
-            leases.rotate_left(1);
+async fn remove(routes: &Routes, Orphan { key, lease }: &Orphan) -> bool {
+    let removed = async {
+        let leg = routes.of(key)?;
+        leg.script::<i64, _>(Lane::Reads, &SCRIPTS.abandon, &[key], &[lease])
+            .await
+    };
+    removed.await.is_ok()
+}
+
+impl Leases {
+    fn add(&mut self, orphan: Orphan, room: usize) {
+        if !self.known.insert(orphan.lease.clone()) {
+            return;
         }
-        leases.len()
+        if self.queue.len() >= room
+            && let Some(oldest) = self.queue.pop_front()
+        {
+            self.known.remove(&oldest.lease);
+        }
+        self.queue.push_back(orphan);
+    }
+
+    /// Those that come next.
+    fn first(&self) -> Vec<Orphan> {
+        self.queue.iter().take(AT_ONCE).cloned().collect()
+    }
+
+    /// Of those that came first, some are removed. The others wait for all behind
+    /// them. Returns how many there are left.
+    fn settle(&mut self, some: &[Orphan], removed: &[bool]) -> usize {
+        for (orphan, removed) in some.iter().zip(removed) {
+            let first = self.queue.front();
+            // Unless another one has taken its room meanwhile.
+            if first.is_none_or(|first| first.lease != orphan.lease) {
+                continue;
+            }
+            let first = self.queue.pop_front().expect("it was just looked at");
+            if *removed {
+                self.known.remove(&first.lease);
+            } else {
+                self.queue.push_back(first);
+            }
+        }
+        self.queue.len()
     }
 }
 
@@ -152,3 +198,50 @@ impl Drop for OnTheWay {
 }
 
 const RETRY: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn orphan(number: usize) -> Orphan {
+        Orphan {
+            key: format!("key {number}"),
+            lease: number.to_be_bytes().to_vec(),
+        }
+    }
+
+    fn those_of(leases: &Leases) -> Vec<usize> {
+        let number = |orphan: &Orphan| usize::from_be_bytes(orphan.lease[..].try_into().unwrap());
+        let numbers: Vec<_> = leases.queue.iter().map(number).collect();
+        let known: HashSet<_> = leases.queue.iter().map(|orphan| &orphan.lease).collect();
+        assert_eq!(known, leases.known.iter().collect());
+        assert_eq!(known.len(), numbers.len());
+        numbers
+    }
+
+    #[test]
+    fn what_is_not_removed_waits_for_all_others() {
+        let mut leases = Leases::default();
+        for number in [0, 1, 2, 3, 2, 0] {
+            leases.add(orphan(number), 10);
+        }
+        assert_eq!(those_of(&leases), [0, 1, 2, 3]);
+        let some = leases.first();
+        assert_eq!(leases.settle(&some[..3], &[false, true, false]), 3);
+        assert_eq!(those_of(&leases), [3, 0, 2]);
+    }
+
+    #[test]
+    fn the_oldest_makes_room_also_while_it_is_removed() {
+        let mut leases = Leases::default();
+        (0..4).for_each(|number| leases.add(orphan(number), 4));
+        let some = leases.first();
+        // Two that come, and one of those that have gone, again.
+        for number in [4, 5, 0] {
+            leases.add(orphan(number), 4);
+        }
+        assert_eq!(those_of(&leases), [3, 4, 5, 0]);
+        assert_eq!(leases.settle(&some, &[true; 4]), 3);
+        assert_eq!(those_of(&leases), [4, 5, 0]);
+    }
+}
