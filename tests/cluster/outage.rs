@@ -180,21 +180,22 @@ async fn leases_of_a_node_that_is_back_do_not_wait_for_another_one() {
     let namespace = cluster.namespace();
     let runtime = builder(&cluster, &namespace).lease(LONG).build();
     let runtime = runtime.await.unwrap();
-    let of_node = |node| {
-        let mut names = (0..).map(|number| format!("name {number}"));
-        let name = names.find(|name| cluster.owner(&format!("{namespace}:{name}")) == node);
-        name.expect("each node has some")
+    let of_node = |node, most| -> Vec<String> {
+        let names = (0..).map(|number| format!("name {number}"));
+        let its = names.filter(|name| cluster.owner(&format!("{namespace}:{name}")) == node);
+        its.take(most).collect()
     };
     // The third one has the markers.
     let counter = format!("{namespace}:tag:{{{namespace}:tag}}:counter");
     let third = cluster.owner(&counter);
     let [dead, paused] = [1, 2].map(|step| (third + step) % 3);
-    let names = [dead, paused].map(of_node);
+    // More than are removed at once are in its way.
+    let names = [of_node(dead, 40), of_node(paused, 1)].concat();
     let mut calls = Vec::new();
     for name in &names {
         calls.push((name, loading(&runtime, name).await));
     }
-    let key = format!("{namespace}:{}", names[1]);
+    let key = format!("{namespace}:{}", names[40]);
     let has_lease = || cluster.nodes()[paused].command::<u8>(&["EXISTS", &key]) == 1;
     assert!(has_lease());
     cluster.nodes()[dead].kill();

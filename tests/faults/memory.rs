@@ -1,7 +1,8 @@
 //! The server forgets, or has no room.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use cacheable_tests::store::PATIENCE;
 use cacheable_tests::{Proxy, RedisServer};
 use redis::Connection;
 use tokio::task::block_in_place;
@@ -63,7 +64,9 @@ async fn evicting() {
     let fault = async {
         block_in_place(|| limit(&server, 1 << 20));
         // On a busy machine it takes longer until there is pressure.
+        let began = Instant::now();
         while evicted() <= 100 {
+            assert!(began.elapsed() < PATIENCE, "there was no pressure");
             again_and_again(short(), Duration::from_millis(2), || {
                 for _ in 0..10 {
                     assert!(filler.fills(), "nothing is evicted");

@@ -52,7 +52,12 @@ fn race(
         if all.shows_something() && enough(&all) {
             return all;
         }
-        assert!(began.elapsed() < PATIENCE, "the race proves nothing");
+        assert!(
+            began.elapsed() < PATIENCE,
+            "the race proves nothing: {} reads, {} writes",
+            all.reads,
+            all.writes
+        );
     }
 }
 

@@ -50,10 +50,10 @@ impl Weighter<CallKey, Slot> for ByWeight {
     }
 }
 
-/// The keys are hashes already, or a number beside a secret, which is multiplied
-/// by what nobody outside knows. Of each 500 secrets one is as bad as a round
-/// number, and puts ids in a row into a shard or two; so what comes out is
-/// multiplied once more, by a number without a pattern.
+/// The keys are hashes already, or a number beside a secret. Their halves, under a
+/// mask that nobody outside knows, are multiplied by each other. Of each thousand
+/// secrets a few are as bad as a round number, and put ids in a row into a shard or
+/// two; so what comes out is multiplied once more, by a number without a pattern.
 #[derive(Clone, Copy)]
 pub(crate) struct Fold(u64, u64);
 

@@ -24,18 +24,22 @@ async fn a_body_that_outlives_its_lock_is_dropped_and_no_success(store: Store) {
     while steps.load(Ordering::SeqCst) == 0 {
         let fence = AtomicU64::new(0);
         let (ttl, began) = (millis(300), Instant::now());
-        let body = async |held: HeldLock| {
+        let body = |held: HeldLock| {
             fence.store(held.fence(), Ordering::SeqCst);
-            let mut overtaken = false;
-            loop {
-                assert!(!overtaken, "a step was taken without the lock");
-                // It may be lost while a step is taken, but none follows that.
-                overtaken = !held.is_held();
-                steps.fetch_add(1, Ordering::SeqCst);
-                tokio::time::sleep(millis(10)).await;
+            let steps = &steps;
+            async move {
+                let mut overtaken = false;
+                loop {
+                    assert!(!overtaken, "a step was taken without the lock");
+                    // It may be lost while a step is taken, but none follows that.
+                    overtaken = !held.is_held();
+                    steps.fetch_add(1, Ordering::SeqCst);
+                    tokio::time::sleep(millis(10)).await;
+                }
             }
         };
-        let call = locks.lock("name").ttl(ttl).renew(false).run(body);
+        let request = locks.lock("name").ttl(ttl).wait(PATIENCE);
+        let call = request.renew(false).run(body);
         let ended: Result<(), _> = call.await;
         assert!(began.elapsed() >= millis(290) && began.elapsed() < PATIENCE);
         super::is_lost(ended, fence.load(Ordering::SeqCst));
@@ -45,7 +49,8 @@ async fn a_body_that_outlives_its_lock_is_dropped_and_no_success(store: Store) {
 /// L6
 async fn a_body_may_be_let_go_on_and_is_no_success_either(store: Store) {
     let locks = store.runtime().await.locks();
-    let request = locks.lock("name").ttl(millis(100)).renew(false);
+    let request = locks.lock("name").ttl(millis(100)).wait(PATIENCE);
+    let request = request.renew(false);
     let finished = AtomicU64::new(0);
     let body = async |held: HeldLock| {
         let error = held.lost().await;

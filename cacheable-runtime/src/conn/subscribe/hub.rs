@@ -52,19 +52,18 @@ pub(super) async fn run(shared: Arc<Shared>, hub: Arc<HubCall>) {
 async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
     let place = hub.address.shown();
     let mut failures = 0_u32;
-    let mut first = true;
     loop {
         if shared.table.leaves(hub) {
             return;
         }
         let connection = unique();
-        // Whoever subscribed first has no other attempt.
-        let patience = if first {
+        // Whoever has just subscribed is told if it fails, and has no other attempt.
+        let awaited = shared.table.has_new(place);
+        let patience = if awaited {
             shared.timeouts.connect
         } else {
             attempt_patience(shared.timeouts.connect, failures)
         };
-        first = false;
         match connect(shared, hub, connection, patience).await {
             Ok((stream, at)) => {
                 // Until it has answered.
@@ -87,7 +86,10 @@ async fn keep_up(shared: &Arc<Shared>, hub: &Arc<HubCall>) {
             }
             Err(error) => {
                 tracing::debug!(server = place, %error, "cannot connect for subscriptions");
-                shared.table.unreachable(place, &error);
+                // Nor is a short one the attempt of who came while it was made.
+                if awaited || error.kind() != ErrorKind::Timeout {
+                    shared.table.unreachable(place, &error);
+                }
                 failures = failures.saturating_add(1);
             }
         }

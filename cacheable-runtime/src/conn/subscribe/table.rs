@@ -245,6 +245,12 @@ impl Table {
         tell_lost(lost);
     }
 
+    /// Whether somebody there has never heard anything.
+    pub(super) fn has_new(&self, place: &str) -> bool {
+        let inner = lock(&self.inner);
+        inner.entries.values().any(|entry| entry.is_new(place))
+    }
+
     /// No connection can be made: those who have never heard anything are told
     /// why instead of waiting on.
     pub(super) fn unreachable(&self, place: &str, why: &Error) {
@@ -252,10 +258,7 @@ impl Table {
         let topics: Vec<Topic> = inner
             .entries
             .iter()
-            .filter(|(_, entry)| {
-                // One that was lost is told when it is there again.
-                entry.place == place && entry.lost.is_none() && !entry.is_live()
-            })
+            .filter(|(_, entry)| entry.is_new(place))
             .map(|(topic, _)| topic.clone())
             .collect();
         let entries: Vec<Entry> = topics
@@ -383,6 +386,12 @@ impl Inner {
 }
 
 impl Entry {
+    /// It has never been live, and is to be there. One that was lost is told when it
+    /// is live again.
+    fn is_new(&self, place: &str) -> bool {
+        self.place == place && self.lost.is_none() && !self.is_live()
+    }
+
     fn is_live(&self) -> bool {
         matches!(*self.status.borrow(), Status::Live)
     }

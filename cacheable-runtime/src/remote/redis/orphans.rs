@@ -39,7 +39,7 @@ struct Orphan {
     lease: Vec<u8>,
 }
 
-/// So many are removed at once, in one round trip.
+/// So many are removed at once, sent together.
 const AT_ONCE: usize = 32;
 
 impl Orphans {
@@ -104,7 +104,7 @@ impl Orphans {
     }
 
     /// Works until [`end`](Self::end), as long as there is a connection. It is
-    /// held only for a moment: nobody else may be there to close it.
+    /// held no longer than some take: nobody else may be there to close it.
     pub(super) async fn clear_up(self: Arc<Self>, routes: Weak<Routes>) {
         let mut failed = 0;
         while !self.over.load(Ordering::SeqCst) {
@@ -117,7 +117,7 @@ impl Orphans {
                 return;
             };
             if routes.outage().is_none() {
-                let remove = |orphan| Box::pin(remove(&routes, orphan)) as BoxFuture<'_, bool>;
+                let remove = |orphan| Box::pin(is_removed(&routes, orphan)) as BoxFuture<'_, bool>;
                 let removed = all(some.iter().map(remove).collect()).await;
                 let left = lock(&self.leases).settle(&some, &removed);
                 if removed.contains(&true) {
@@ -140,7 +140,7 @@ impl Orphans {
     }
 }
 
-async fn remove(routes: &Routes, Orphan { key, lease }: &Orphan) -> bool {
+async fn is_removed(routes: &Routes, Orphan { key, lease }: &Orphan) -> bool {
     let removed = async {
         let leg = routes.of(key)?;
         leg.script::<i64, _>(Lane::Reads, &SCRIPTS.abandon, &[key], &[lease])
