@@ -101,7 +101,11 @@ async fn what_a_process_has_loaded_after_its_own_removal_stays(store: Store) {
                 here.read(7).await;
             }
             let counts = here.counts("read");
-            assert_eq!(counts.hits_local, before.hits_local + 10, "{way}");
+            assert_eq!(
+                counts.hits_local,
+                before.hits_local + 10,
+                "{way}: {before:?}, then {counts:?}"
+            );
         }
         assert_eq!(here.loads(), 11, "{way}");
     }
