@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cacheable_runtime::{Policy, Runtime};
+use cacheable_runtime::Runtime;
 use cacheable_tests::store::LONG;
-use cacheable_tests::{RedisCluster, eventually};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use cacheable_tests::{RedisCluster, eventually, hung_load};
 
 use crate::service::{MANY, PATIENCE, Service, Source, builder, pair};
 
@@ -156,21 +154,6 @@ async fn a_lost_connection_clears_level_one() {
     }
 }
 
-/// A call whose body has begun and does not end.
-async fn loading(runtime: &Runtime, name: &str) -> JoinHandle<Result<u64, ()>> {
-    let (cache, name) = (runtime.cache(), name.to_owned());
-    let (begun, has_begun) = oneshot::channel();
-    let call = tokio::spawn(async move {
-        let load = async move || {
-            begun.send(()).unwrap();
-            std::future::pending().await
-        };
-        cache.get_or_load(&name, Policy::new(LONG), load).await
-    });
-    has_begun.await.unwrap();
-    call
-}
-
 /// A lease that was given up while its node was away is removed once that is back,
 /// though another one stays away whose lease was given up before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -191,16 +174,15 @@ async fn leases_of_a_node_that_is_back_do_not_wait_for_another_one() {
     let [dead, paused] = [1, 2].map(|step| (third + step) % 3);
     // More than are removed at once are in its way.
     let names = [of_node(dead, 40), of_node(paused, 1)].concat();
-    let mut calls = Vec::new();
+    let (cache, mut calls) = (runtime.cache(), Vec::new());
     for name in &names {
-        calls.push((name, loading(&runtime, name).await));
+        calls.push((name, hung_load(&cache, name).await));
     }
     let key = format!("{namespace}:{}", names[40]);
     let has_lease = || cluster.nodes()[paused].command::<u8>(&["EXISTS", &key]) == 1;
     assert!(has_lease());
     cluster.nodes()[dead].kill();
     let stopped = cluster.nodes()[paused].pause();
-    let cache = runtime.cache();
     for (name, call) in calls {
         eventually("it is left alone", PATIENCE, async || {
             // Nothing is sent to it from then on.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cacheable_runtime::{Cache, Policy};
-use cacheable_tests::{Of, Proxy, RedisServer, eventually};
+use cacheable_tests::{Of, Proxy, RedisServer, eventually, hung_load};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -95,16 +95,7 @@ async fn who_waits_for_a_lease_waits_as_long_as_it_lives() {
 /// Puts under `key` the bytes of a lease whose holder is unknown.
 async fn foreign_lease(server: &RedisServer, life: Duration) {
     let holder = cache(server).await;
-    let (begun, has_begun) = oneshot::channel();
-    let held = tokio::spawn(async move {
-        let load = async move || {
-            begun.send(()).unwrap();
-            std::future::pending::<Result<u64, ()>>().await
-        };
-        let policy = Policy::new(Duration::from_secs(600));
-        holder.get_or_load("other", policy, load).await
-    });
-    has_begun.await.unwrap();
+    let held = hung_load(&holder, "other").await;
     // A lease is not bound to its key.
     let life = life.as_millis().to_string();
     server.command::<()>(&["COPY", "other", "key"]);

@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use cacheable_runtime::{ErrorKind, Policy};
-use cacheable_tests::RedisServer;
+use cacheable_tests::{RedisServer, hung_load};
 use tokio::sync::oneshot;
 
 use crate::service::{PATIENCE, Service};
@@ -105,15 +105,7 @@ async fn it_does_not_wait_beyond_its_deadline() {
     let server = RedisServer::start();
     let service = Arc::new(Service::on(&server).await);
     let cache = service.runtime.cache();
-    let (begun, has_begun) = oneshot::channel();
-    let hung = tokio::spawn(async move {
-        let load = async move || {
-            begun.send(()).unwrap();
-            std::future::pending::<Result<u64, ()>>().await
-        };
-        cache.get_or_load("key", Policy::new(LONG), load).await
-    });
-    has_begun.await.unwrap();
+    let hung = hung_load(&cache, "key").await;
     let shutdown = service.runtime.shutdown(Duration::from_millis(50));
     tokio::time::timeout(PATIENCE, shutdown).await.unwrap();
     // Twice is once.

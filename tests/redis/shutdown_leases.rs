@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cacheable_runtime::{Policy, Runtime};
-use cacheable_tests::{Of, Proxy, RedisServer, eventually};
-use tokio::sync::{mpsc, oneshot};
+use cacheable_tests::{Of, Proxy, RedisServer, eventually, hung_load};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::repair::{ShutOut, is_shut_out};
@@ -20,21 +20,6 @@ const LONG: Duration = Duration::from_secs(600);
 async fn runtime(url: String, lease: Duration) -> Runtime {
     let builder = level_two().redis(url).lease(lease).budget(PATIENCE);
     builder.require_connection().build().await.unwrap()
-}
-
-/// A call whose body has begun and does not end.
-async fn loading(runtime: &Runtime) -> JoinHandle<Result<u64, ()>> {
-    let cache = runtime.cache();
-    let (begun, has_begun) = oneshot::channel();
-    let call = tokio::spawn(async move {
-        let load = async move || {
-            begun.send(()).unwrap();
-            std::future::pending().await
-        };
-        cache.get_or_load("key", Policy::new(LONG), load).await
-    });
-    has_begun.await.unwrap();
-    call
 }
 
 /// Ends a call: what it leaves is given up once this returns.
@@ -51,7 +36,7 @@ fn is_there(server: &RedisServer) -> bool {
 async fn a_lease_that_was_given_up_in_an_outage_is_removed_first() {
     let server = RedisServer::start();
     let runtime = runtime(server.url(), LONG).await;
-    let call = loading(&runtime).await;
+    let call = hung_load(&runtime.cache(), "key").await;
     let shut_out = ShutOut::new(&server);
     is_shut_out(&runtime).await;
     given_up(call).await;
@@ -67,7 +52,7 @@ async fn one_whose_removal_is_on_its_way_is_waited_for() {
     let server = RedisServer::start();
     let proxy = Proxy::to(&server);
     let runtime = runtime(proxy.url(), LONG).await;
-    let call = loading(&runtime).await;
+    let call = hung_load(&runtime.cache(), "key").await;
     proxy.hold_requests(Of::All);
     given_up(call).await;
     ends_when_released(runtime, &proxy).await;
@@ -165,7 +150,7 @@ async fn where_the_server_stays_away_it_waits_as_long_as_a_lease_lives() {
     let server = RedisServer::start();
     let life = Duration::from_millis(200);
     let runtime = runtime(server.url(), life).await;
-    let call = loading(&runtime).await;
+    let call = hung_load(&runtime.cache(), "key").await;
     let shut_out = ShutOut::new(&server);
     is_shut_out(&runtime).await;
     given_up(call).await;

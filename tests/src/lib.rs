@@ -4,6 +4,7 @@
 
 mod ages;
 mod faketime;
+mod hung;
 mod ledger;
 mod log;
 mod proxy;
@@ -16,6 +17,7 @@ mod workers;
 
 pub use ages::Ages;
 pub use faketime::FakeTime;
+pub use hung::hung_load;
 pub use ledger::{Ledger, monotonic};
 pub use log::{Log, Taking, say};
 pub use proxy::{Of, Proxy, Seen};

@@ -36,6 +36,7 @@ mod removal;
 mod repair;
 mod settle;
 pub(crate) mod shape;
+mod share;
 pub(crate) mod site;
 pub(crate) mod tags;
 mod under_way;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cacheable_runtime::{ErrorKind, Event, Runtime};
 use cacheable_tests::store::PATIENCE;
-use cacheable_tests::{Of, Proxy, RedisServer, wait_until};
+use cacheable_tests::{Of, Proxy, RedisServer, eventually, wait_until};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -81,4 +81,28 @@ fn counting(runtime: Runtime, channel: &'static str) -> (watch::Receiver<u32>, J
         }
     });
     (count, publisher)
+}
+
+/// Slower than a lost link is waited for, and faster than the timeouts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_slow_to_greet_is_listened_to() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let builder = Runtime::builder().redis(proxy.url()).budget(PATIENCE);
+    let builder = builder.connect_timeout(PATIENCE).command_timeout(PATIENCE);
+    let runtime = builder.require_connection().build().await.unwrap();
+    proxy.delay(Of::Untracked, Duration::from_millis(1_200));
+    let mut first = runtime.pubsub().subscribe::<u32>("first").await.unwrap();
+    // Beside one that was lost.
+    proxy.cut(Of::Untracked);
+    let mut second = runtime.pubsub().subscribe::<u32>("second").await.unwrap();
+    proxy.forward();
+    assert!(matches!(next(&mut first).await, Event::Gap { .. }));
+    for (channel, subscription) in [("first", &mut first), ("second", &mut second)] {
+        eventually("it is published", PATIENCE, async || {
+            runtime.pubsub().publish(channel, &1).await.is_ok()
+        })
+        .await;
+        assert_eq!(message(subscription).await, 1);
+    }
 }

@@ -57,25 +57,21 @@ impl Orphans {
         self.on_the_way.fetch_add(1, Ordering::SeqCst);
         let on_the_way = OnTheWay(self);
         async move {
-            let script = &SCRIPTS.abandon;
-            let removed = match leg {
-                Ok(leg) => leg.script::<i64, _>(lane, script, &[&key], &[&lease]).await,
-                Err(error) => Err(error),
-            };
-            match removed {
+            let orphan = Orphan { key, lease };
+            match orphan.remove(leg, lane).await {
                 // It never will be.
                 Err(error) if error.kind() == ErrorKind::ShutDown => {}
                 Err(error) => {
                     tracing::debug!(%error, "a lease was not removed yet");
-                    on_the_way.0.add(key, lease);
+                    on_the_way.0.add(orphan);
                 }
-                Ok(_) => {}
+                Ok(()) => {}
             }
         }
     }
 
-    fn add(&self, key: String, lease: Vec<u8>) {
-        lock(&self.leases).add(Orphan { key, lease }, Self::ROOM);
+    fn add(&self, orphan: Orphan) {
+        lock(&self.leases).add(orphan, Self::ROOM);
         self.changed.notify_one();
     }
 
@@ -117,7 +113,10 @@ impl Orphans {
                 return;
             };
             if routes.outage().is_none() {
-                let remove = |orphan| Box::pin(is_removed(&routes, orphan)) as BoxFuture<'_, bool>;
+                let remove = |orphan: &Orphan| -> BoxFuture<'_, bool> {
+                    let (orphan, leg) = (orphan.clone(), routes.of(&orphan.key));
+                    Box::pin(async move { orphan.remove(leg, Lane::Reads).await.is_ok() })
+                };
                 let removed = all(some.iter().map(remove).collect()).await;
                 let left = lock(&self.leases).settle(&some, &removed);
                 if removed.contains(&true) {
@@ -140,13 +139,13 @@ impl Orphans {
     }
 }
 
-async fn is_removed(routes: &Routes, Orphan { key, lease }: &Orphan) -> bool {
-    let removed = async {
-        let leg = routes.of(key)?;
-        leg.script::<i64, _>(Lane::Reads, &SCRIPTS.abandon, &[key], &[lease])
-            .await
-    };
-    removed.await.is_ok()
+impl Orphan {
+    async fn remove(&self, leg: Result<Leg, Error>, lane: Lane) -> Result<(), Error> {
+        let Self { key, lease } = self;
+        let script = &SCRIPTS.abandon;
+        let removed = leg?.script::<i64, _>(lane, script, &[key], &[lease]).await;
+        removed.map(drop)
+    }
 }
 
 impl Leases {
